@@ -1,4 +1,4 @@
-/** Header field names: compact forms (RFC 3261 §7.3.3 and the registry of RFC 3968) and case are folded away here, once. */
+/** Header field names: compact forms (RFC 3261 §7.3.3, registry of RFC 3968) and case are folded away here, once. */
 
 const compactForms: Readonly<Record<string, string>> = {
   a: 'accept-contact',
@@ -23,17 +23,25 @@ const compactForms: Readonly<Record<string, string>> = {
   y: 'identity',
 }
 
-/** Spellings seen before, to spare the lower-casing. Bounded: a stranger may invent as many names as they like. */
+/** Spellings seen before, to spare the lower-casing. Bounded: a stranger may invent any number. */
 const seen = new Map<string, string>()
 const mostSeen = 1024
 
 /** The canonical name of a header field: long form, lower case. */
 export function canonicalName(written: string): string {
-  const known = seen.get(written)
-  if (known !== undefined) return known
+  return seen.get(written) ?? fold(written)
+}
+
+function fold(written: string): string {
   const lower = written.toLowerCase()
-  const name = compactForms[lower] ?? lower
+  const name = Object.hasOwn(compactForms, lower) ? (compactForms[lower] as string) : lower
   // A copy: `written` may be a slice that would keep a whole message alive.
-  if (seen.size < mostSeen && written.length < 64) seen.set(Buffer.from(written, 'latin1').toString('latin1'), name)
+  if (seen.size < mostSeen && written.length < 64) {
+    const copy = Buffer.from(written, 'latin1').toString('latin1')
+    seen.set(copy, name === lower ? copy.toLowerCase() : name)
+  }
   return name
 }
+
+/** How many spellings are kept; for the test that shows that it has an end. */
+export const seenNames = (): number => seen.size

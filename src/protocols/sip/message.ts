@@ -1,4 +1,4 @@
-import { Headers } from './headers.ts'
+import type { Headers } from './headers.ts'
 
 export const noBody: Buffer = Buffer.alloc(0)
 
@@ -39,11 +39,10 @@ export function writeMessage(message: SipMessage): Buffer {
     message instanceof SipRequest
       ? `${message.method} ${message.uri} SIP/2.0\r\n`
       : `SIP/2.0 ${message.status} ${message.reason}\r\n`
-  message.headers.remove('content-length')
-  const head = `${start}${message.headers.toText()}Content-Length: ${message.body.length}\r\n\r\n`
+  const head = `${start}${message.headers.toText('content-length')}Content-Length: ${message.body.length}\r\n\r\n`
   if (message.body.length === 0) return Buffer.from(head, 'latin1')
   const bytes = Buffer.allocUnsafe(head.length + message.body.length)
-  bytes.latin1Write(head, 0)
+  bytes.write(head, 0, 'latin1')
   message.body.copy(bytes, head.length)
   return bytes
 }

@@ -1,0 +1,7 @@
+/** Bytes that are not STUN. */
+export class MalformedStun extends Error {
+  constructor(note: string) {
+    super(note)
+    this.name = 'MalformedStun'
+  }
+}
