@@ -10,7 +10,7 @@ module.exports = {
       comment: 'wire formats know nothing of ours, and no socket, clock or random',
       severity: 'error',
       from: { path: '^src/protocols/' },
-      to: { pathNot: '^src/protocols/|^node_modules/|^(node:)?(buffer|zlib|util)$' },
+      to: { pathNot: '^src/protocols/|^node_modules/|^(node:)?(buffer|crypto|zlib|util)$' },
     },
     {
       name: 'failure-imports-nothing',
