@@ -1,0 +1,72 @@
+import type { SipRequest } from '../../protocols/sip/message.ts'
+
+/** What a request is for. Each service has one handler, which the composition root hands over. */
+export type Service =
+  | 'registration'
+  | 'capabilities'
+  | 'notification'
+  | 'messageToMany'
+  | 'pagerMessage'
+  | 'session'
+  | 'noSuchDialog'
+  | 'noSuchEvent'
+
+export interface Route {
+  /** Any method, where none is named. */
+  readonly method?: string
+  /** The request says that it belongs to a dialog: its To has a tag. */
+  readonly inDialog?: boolean
+  /** An option tag of its Require header field. */
+  readonly requires?: string
+  readonly content?: (request: SipRequest) => boolean
+  readonly to: Service
+}
+
+export interface RouteMatchers {
+  readonly isDispositionNotification: (request: SipRequest) => boolean
+  /** There is somebody to answer INVITEs. */
+  readonly servesSessions: boolean
+}
+
+/**
+ * The dispatch table (spec/1 §2): the first match wins. A notification is told by its content, never by a tag, since
+ * it may carry the tags of the service that it is about; a plain client sends no tags, and its messages are pager
+ * messages like any other.
+ */
+export function routesFor({ isDispositionNotification, servesSessions }: RouteMatchers): readonly Route[] {
+  return [
+    { method: 'REGISTER', to: 'registration' },
+    { inDialog: true, to: 'noSuchDialog' },
+    { method: 'MESSAGE', requires: 'recipient-list-message', to: 'messageToMany' },
+    { method: 'MESSAGE', content: isDispositionNotification, to: 'notification' },
+    { method: 'MESSAGE', to: 'pagerMessage' },
+    ...(servesSessions ? [{ method: 'INVITE', to: 'session' } as const] : []),
+    { method: 'OPTIONS', to: 'capabilities' },
+    { method: 'SUBSCRIBE', to: 'noSuchEvent' },
+    { method: 'PUBLISH', to: 'noSuchEvent' },
+  ]
+}
+
+/** Methods that are known: those without a route are answered 405, all others 501 (RFC 3261 §21.4.6, §21.5.2). */
+export const knownMethods: ReadonlySet<string> = new Set([
+  'ACK',
+  'BYE',
+  'CANCEL',
+  'INFO',
+  'INVITE',
+  'MESSAGE',
+  'NOTIFY',
+  'OPTIONS',
+  'PRACK',
+  'PUBLISH',
+  'REFER',
+  'REGISTER',
+  'SUBSCRIBE',
+  'UPDATE',
+])
+
+/** What the Allow header field tells: methods that this server serves, and those that come with sessions. */
+export const allowed = (servesSessions: boolean): string =>
+  servesSessions
+    ? 'REGISTER, MESSAGE, OPTIONS, INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, REFER, NOTIFY'
+    : 'REGISTER, MESSAGE, OPTIONS'

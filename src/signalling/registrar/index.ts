@@ -1,0 +1,3 @@
+export { Binding } from './binding.ts'
+export { Bindings } from './bindings.ts'
+export { Registrar } from './registrar.ts'
