@@ -1,0 +1,88 @@
+import type { Imdn } from '../../protocols/imdn/imdn.ts'
+import { rankOf, readDispositions } from './disposition-notification.ts'
+import { DispositionStates } from './disposition-states.ts'
+import { firstRowId, lastRowId } from './message-id.ts'
+import type { Needs } from './needs.ts'
+import { type PagerMessage, senderKey } from './pager-message.ts'
+import type { MessageReply } from './reply.ts'
+import type { StoredMessages } from './stored-messages.ts'
+import type { TerminatingFunction } from './terminating-function.ts'
+
+interface DispositionNeeds extends Pick<Needs, 'subscriberOf' | 'policy'> {
+  readonly stored: StoredMessages
+  readonly terminating: TerminatingFunction
+  readonly absorbed: () => void
+}
+
+/** A message whose state a notification moved forward, and what it was before. */
+interface Moved {
+  readonly key: string
+  readonly before: number
+}
+
+const recentStates = 50_000
+const absorbed: MessageReply = { status: 200 }
+
+/**
+ * Notifications on their way to the sender of a message (RFC 5438). With several devices that sender sees one
+ * `delivered` and one `displayed` of each recipient. One about a message that nobody knows is passed on.
+ */
+export class DispositionRelay {
+  readonly #needs: DispositionNeeds
+  readonly #states = new DispositionStates(recentStates)
+
+  constructor(needs: DispositionNeeds) {
+    this.#needs = needs
+  }
+
+  async relay(notification: PagerMessage): Promise<MessageReply> {
+    const told = readDispositions(notification.request)
+    const found = this.#needs.subscriberOf(notification.recipient)
+    const recipient = found instanceof Promise ? await found : found
+    // The recipient of the notification is who sent the message.
+    const sender = recipient?.identities[0] ?? notification.recipient
+    const moved = this.#moveForward(told, sender, senderKey(notification.sender))
+    try {
+      if (told.length > 0 && moved.length === 0) return this.#absorb()
+      if (!(await this.#isNews(notification, told, sender, recipient?.id))) return this.#absorb()
+      return await this.#needs.terminating.deliver(notification, { storable: false, sender: undefined })
+    } catch (error) {
+      for (const { key, before } of moved) this.#states.set(key, before)
+      throw error
+    }
+  }
+
+  #absorb(): MessageReply {
+    this.#needs.absorbed()
+    return absorbed
+  }
+
+  #moveForward(told: readonly Imdn[], sender: string, notifier: string): Moved[] {
+    const moved: Moved[] = []
+    for (const { messageId, disposition } of told) {
+      const key = `${sender}\n${messageId}\n${notifier}`
+      const before = this.#states.advance(key, rankOf(disposition))
+      if (before !== undefined) moved.push({ key, before })
+    }
+    return moved
+  }
+
+  /** Moves stored rows forward. False when another node knew all of it, or this one before it was started. */
+  async #isNews(
+    notification: PagerMessage,
+    told: readonly Imdn[],
+    sender: string,
+    senderId: number | undefined,
+  ): Promise<boolean> {
+    if (this.#needs.policy.storageDefault === 'never' || told.length === 0) return true
+    const notifier = notification.sender.subscriber?.id
+    const owners = [senderId, notifier].filter((id) => id !== undefined)
+    const news = told.map(async ({ messageId, disposition }) => {
+      const ids = { firstId: firstRowId(sender, messageId), lastId: lastRowId(sender, messageId) }
+      const rows = await this.#needs.stored.advance({ owners, ...ids, disposition: rankOf(disposition) })
+      // The notifier's own row tells: that of the sender may be of a message to many.
+      return rows.find(({ owner }) => owner === notifier)?.advanced ?? true
+    })
+    return (await Promise.all(news)).includes(true)
+  }
+}

@@ -1,0 +1,182 @@
+import { Failure } from '../../failure.ts'
+import type { DeferredKey, DeferredMessages } from './deferred-messages.ts'
+import type { Attempt, Delivery } from './delivery.ts'
+import type { Log } from './needs.ts'
+import type { PagerMessage } from './pager-message.ts'
+import { backOff, expiryOf, type Policy } from './policy.ts'
+import { type StoredMessage, type StoredMessages, storedMessage, type WaitingFor } from './stored-messages.ts'
+
+interface Needs {
+  readonly now: () => number
+  readonly random: () => number
+  readonly policy: Policy
+  readonly stored: StoredMessages
+  readonly queue: DeferredMessages
+  /** Something waits for this owner, whose devices may have come meanwhile. */
+  readonly kept: (owner: number) => void
+  readonly deliveredLate: () => void
+  readonly log: Log
+}
+
+/** The lease of a device that has not answered yet: as long as its transaction may take (timer F, 32 s). */
+const liveLease = 40_000
+
+interface LateAnswer {
+  readonly message: PagerMessage
+  readonly owner: number
+  readonly device: string
+  /** Nobody else had accepted: the row of whoever registers first goes as well. */
+  readonly first: boolean
+  readonly accepted: boolean
+  readonly gone: boolean
+  readonly expiresAt: number
+}
+
+/** Commits messages for devices that have not accepted them, before their sender is answered (design §4). */
+export class KeptMessages {
+  readonly #needs: Needs
+  /** Deliveries whose sender has been answered, and some device has not. */
+  readonly #late = new Set<Delivery>()
+  readonly #settling = new Set<Promise<void>>()
+  #closing = false
+
+  constructor(needs: Needs) {
+    this.#needs = needs
+  }
+
+  /** Nobody is there. `rows`: of histories, that of the recipient first. */
+  async keepForAbsent(
+    message: PagerMessage,
+    owner: number,
+    known: readonly string[],
+    rows: readonly StoredMessage[],
+  ): Promise<void> {
+    const expiresAt = this.#expiryOf(message, true)
+    const waiting = [...known, ''].map((device) => untilRegistration(device, expiresAt))
+    const [own = storedMessage(message, owner, 'in', false), copy] = rows
+    const isNew = await this.#needs.stored.commit(
+      copy === undefined ? { message: own, waiting } : { message: own, copy, waiting },
+    )
+    if (!isNew && own.stored) await this.#needs.queue.add(owner, message, waiting, true)
+    this.#needs.kept(owner)
+  }
+
+  /**
+   * Keeps what a delivery has not brought to a device, and for `absent` ones. `stored`: undefined for a message that is
+   * no part of a history, else whether its row is new.
+   */
+  async keepRest(
+    message: PagerMessage,
+    owner: number,
+    delivery: Delivery,
+    absent: readonly string[],
+    stored: boolean | undefined,
+  ): Promise<void> {
+    const first = !delivery.accepted
+    const expiresAt = this.#expiryOf(message, first)
+    const open = delivery.attempts.filter(({ state }) => state !== 'accepted')
+    const trying = new Set(open.filter(({ state }) => state === 'trying'))
+    const others = first ? [...absent, ''] : absent
+    const waiting = [
+      ...open.map((attempt) => this.#waitingFor(attempt, expiresAt)),
+      ...others.map((device) => untilRegistration(device, expiresAt)),
+    ]
+    if (delivery.trying) this.#late.add(delivery)
+    try {
+      await this.#commit(message, owner, waiting, stored)
+    } finally {
+      this.#late.delete(delivery)
+    }
+    const answered = ({ device, state, gone }: Attempt) =>
+      this.#answeredLate({ message, owner, device, first, accepted: state === 'accepted', gone, expiresAt })
+    for (const attempt of trying) if (attempt.state !== 'trying') answered(attempt)
+    if (delivery.trying) this.#follow(delivery, answered)
+    if (first) this.#needs.kept(owner)
+  }
+
+  /** A device is back. Resolves when what it had not answered is ready to be claimed for it. */
+  async deviceRegistered(owner: number, device: string): Promise<void> {
+    for (const delivery of this.#late) delivery.abandonDevice(owner, device)
+    await new Promise((resolve) => setImmediate(resolve)) // the answer of what was abandoned comes with a promise
+    await Promise.all(this.#settling)
+  }
+
+  /** Gives up what still waits for an answer; its rows stay for later. */
+  async close(): Promise<void> {
+    this.#closing = true
+    for (const delivery of this.#late) delivery.abandon()
+    while (this.#late.size > 0 || this.#settling.size > 0) {
+      await Promise.all(this.#settling)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  /** When a message is given up. Throws `absent` where it is not kept at all. */
+  #expiryOf({ request, arrived }: PagerMessage, nobodyAccepted: boolean): number {
+    const { policy, now } = this.#needs
+    const expiresAt = expiryOf(request.headers.get('expires'), arrived / 1000, policy)
+    if ((nobodyAccepted && policy.absent === 'discard') || expiresAt <= now()) throw new Failure('absent')
+    return expiresAt
+  }
+
+  async #commit(
+    message: PagerMessage,
+    owner: number,
+    waiting: readonly WaitingFor[],
+    stored: boolean | undefined,
+  ): Promise<void> {
+    if (stored !== undefined) return await this.#needs.queue.add(owner, message, waiting, !stored)
+    await this.#needs.stored.commit({ message: storedMessage(message, owner, 'in', false), waiting })
+  }
+
+  #follow(delivery: Delivery, answered: (attempt: Attempt) => void): void {
+    this.#late.add(delivery)
+    delivery.follow((attempt) => {
+      if (!delivery.trying) this.#late.delete(delivery)
+      answered(attempt)
+    })
+    if (this.#closing) delivery.abandon()
+  }
+
+  #waitingFor({ device, state, gone }: Attempt, expiresAt: number): WaitingFor {
+    if (gone) return untilRegistration(device, expiresAt)
+    if (state === 'trying') {
+      const leasedUntil = this.#needs.now() + liveLease
+      return { device, attempts: 0, nextAt: leasedUntil, leasedUntil, expiresAt }
+    }
+    return { device, attempts: 1, nextAt: Math.min(this.#nextAttempt(), expiresAt), expiresAt }
+  }
+
+  #answeredLate({ message, owner, device, first, accepted, gone, expiresAt }: LateAnswer): void {
+    const { queue, now, deliveredLate } = this.#needs
+    const key: DeferredKey = { owner, device, arrived: message.arrived, message: message.id }
+    if (accepted) {
+      deliveredLate()
+      this.#later(queue.settle(first ? [key, { ...key, device: '' }] : [key]))
+      return
+    }
+    const attempted = !gone && !this.#closing
+    const nextAt = gone ? expiresAt : attempted ? this.#nextAttempt() : now()
+    this.#later(queue.release([{ key, nextAt, attempted }]))
+  }
+
+  #nextAttempt(): number {
+    const { now, policy, random } = this.#needs
+    return now() + backOff(1, policy.retry, random())
+  }
+
+  /** Should this fail, the lease ends by itself and the sweep comes back to it. */
+  #later(work: Promise<void>): void {
+    const settled = work
+      .catch((err) => this.#needs.log.warn({ part: 'message', err }, 'a late answer was not recorded'))
+      .finally(() => this.#settling.delete(settled))
+    this.#settling.add(settled)
+  }
+}
+
+const untilRegistration = (device: string, expiresAt: number): WaitingFor => ({
+  device,
+  attempts: 0,
+  nextAt: expiresAt,
+  expiresAt,
+})
