@@ -1,0 +1,1 @@
+export { type BridgeNeeds, MediaBridge } from './media-bridge.ts'

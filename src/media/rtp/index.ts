@@ -1,0 +1,5 @@
+export type { Quality } from './reception.ts'
+export { type Remote, remoteOf } from './remote.ts'
+export type { RtpEnd } from './rtp-end.ts'
+export { RtpPlane, type RtpPlaneNeeds } from './rtp-plane.ts'
+export type { RtpRelay } from './rtp-relay.ts'

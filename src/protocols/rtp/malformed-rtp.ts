@@ -1,0 +1,7 @@
+/** Bytes that are neither RTP nor RTCP. */
+export class MalformedRtp extends Error {
+  constructor(note: string) {
+    super(note)
+    this.name = 'MalformedRtp'
+  }
+}

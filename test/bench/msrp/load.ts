@@ -1,0 +1,143 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { cpuMicroseconds } from '../process-cpu.ts'
+import type { End, Pair, RelayServer } from './relay-server.ts'
+
+export interface Shape {
+  /** Bytes of a message's body; it goes in one chunk. */
+  readonly bytes: number
+  /** Messages of one session on their way at the same time. */
+  readonly window: number
+  readonly seconds: number
+}
+
+export interface Measured {
+  readonly messagesPerSecond: number
+  readonly megabytesPerSecond: number
+  readonly serverMicrosecondsEach: number
+}
+
+/** Keeps every pair busy in one direction, each message answered by the far end, and measures after a warm-up. */
+export async function measure(server: RelayServer, shape: Shape): Promise<Measured> {
+  const count = { answered: 0, stopped: false }
+  const sessions = []
+  for (const [at, pair] of server.pairs.entries()) sessions.push(await join(pair, at, shape, count))
+  for (const start of sessions) start()
+  await sleep(Math.min(3, shape.seconds) * 1000)
+  const before = { answered: count.answered, cpu: cpuMicroseconds(server.pids), time: performance.now() }
+  await sleep(shape.seconds * 1000)
+  const messages = count.answered - before.answered
+  const seconds = (performance.now() - before.time) / 1000
+  const cpu = cpuMicroseconds(server.pids) - before.cpu
+  count.stopped = true
+  return {
+    messagesPerSecond: Math.round(messages / seconds),
+    megabytesPerSecond: Math.round((messages * shape.bytes) / seconds / 1e6),
+    serverMicrosecondsEach: Math.round((cpu / messages) * 10) / 10,
+  }
+}
+
+interface Count {
+  answered: number
+  stopped: boolean
+}
+
+/** Returns what sets the session going. */
+async function join(pair: Pair, at: number, shape: Shape, count: Count): Promise<() => void> {
+  const fromA = `msrp://127.0.0.1:9/a${at};tcp`
+  const fromB = `msrp://127.0.0.1:${pair.b.listen ?? 9}/b${at};tcp`
+  const waitForB =
+    pair.b.listen === undefined ? undefined : accept(pair.b.listen, (socket) => answerAll(socket, pair.b, fromB))
+  const a = await open(pair.a, fromA)
+  await waitForB
+  if (pair.b.listen === undefined) answerAll(await open(pair.b, fromB), pair.b, fromB)
+  const next = sender(a, pair.a, fromA, shape)
+  onEnds(a, (ends) => {
+    count.answered += ends.length
+    if (!count.stopped) next(ends.length)
+  })
+  return () => next(shape.window)
+}
+
+async function open(end: End, fromPath: string): Promise<Socket> {
+  const socket = connect(end.port as number, '127.0.0.1').setNoDelay(true)
+  await once(socket, 'connect')
+  socket.on('error', () => socket.destroy())
+  if (end.toPath.startsWith('msrp://127.0.0.1:9/')) return socket // a pipe answers nothing
+  if (end.toPath.includes(' ')) return socket // nor does a relay without sessions need to know
+  socket.write(
+    `MSRP bind1 SEND\r\nTo-Path: ${end.toPath}\r\nFrom-Path: ${fromPath}\r\nMessage-ID: bind1\r\n-------bind1$\r\n`,
+  )
+  await once(socket, 'data')
+  return socket
+}
+
+async function accept(port: number, onSocket: (socket: Socket) => void): Promise<void> {
+  const server = createServer((socket) => {
+    server.close()
+    onSocket(socket.setNoDelay(true))
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+}
+
+/** B: each SEND is answered. */
+function answerAll(socket: Socket, end: End, fromPath: string): void {
+  const paths = `To-Path: ${end.toPath}\r\nFrom-Path: ${fromPath}\r\n`
+  socket.on('error', () => socket.destroy())
+  onEnds(socket, (ids) => {
+    let text = ''
+    for (const id of ids) text += `MSRP ${id} 200 OK\r\n${paths}-------${id}$\r\n`
+    socket.write(text, 'latin1')
+  })
+}
+
+/** A: writes so many more messages at once. */
+function sender(socket: Socket, end: End, fromPath: string, shape: Shape): (messages: number) => void {
+  let count = 0
+  const body = Buffer.alloc(shape.bytes, 'x')
+  const fields = `Byte-Range: 1-${shape.bytes}/${shape.bytes}\r\nContent-Type: text/plain\r\n\r\n`
+  const headOf = (id: string) =>
+    `MSRP ${id} SEND\r\nTo-Path: ${end.toPath}\r\nFrom-Path: ${fromPath}\r\nMessage-ID: m${id}\r\n${fields}`
+  return (messages) => {
+    if (shape.bytes > 4096) socket.cork()
+    let text = ''
+    for (let left = messages; left > 0; left--) {
+      const id = `t${(++count).toString(36)}abcdef`
+      text += headOf(id)
+      if (shape.bytes <= 4096) text += body.toString('latin1')
+      else {
+        socket.write(text, 'latin1')
+        socket.write(body)
+        text = ''
+      }
+      text += `\r\n-------${id}$\r\n`
+    }
+    socket.write(text, 'latin1')
+    if (shape.bytes > 4096) socket.uncork()
+  }
+}
+
+const mark = '\r\n-------'
+/** No end-line is longer. */
+const longest = 64
+
+/** Calls back with the transaction ids of the end-lines in each piece that comes; bodies have no dashes here. */
+function onEnds(socket: Socket, onIds: (ids: string[]) => void): void {
+  let rest: Buffer = Buffer.alloc(0)
+  socket.on('data', (piece: Buffer) => {
+    const bytes = rest.length === 0 ? piece : Buffer.concat([rest, piece])
+    const ids: string[] = []
+    let from = 0
+    for (;;) {
+      const at = bytes.indexOf(mark, from, 'latin1')
+      const end = at === -1 ? -1 : bytes.indexOf('$\r\n', at, 'latin1')
+      if (end === -1) break
+      ids.push(bytes.toString('latin1', at + mark.length, end))
+      from = end + 3
+    }
+    rest = bytes.subarray(Math.max(from, bytes.length - longest))
+    if (ids.length > 0) onIds(ids)
+  })
+}
