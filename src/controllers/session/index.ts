@@ -1,0 +1,2 @@
+export type { Needs } from './needs.ts'
+export { SessionController } from './session-controller.ts'
