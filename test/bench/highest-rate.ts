@@ -20,8 +20,8 @@ export async function highestRate<T extends Trial>(
   let failed = false
   for (let trials = 0; trials < most; trials++) {
     const trial = await run(rate)
-    if (trial.held) best = { rate, trial }
-    else failed = true
+    if (!trial.held) failed = true
+    else if (rate > (best?.rate ?? 0)) best = { rate, trial }
     if (trial.held && failed) return best
     if (!trial.held) await rest()
     rate = Math.round(rate * (trial.held ? 1.1 : 5 / 6))
