@@ -134,7 +134,7 @@ function checkScheme(uri: string): void {
 /** RFC 3261 §16.3 item 3. What is for the server itself may arrive with no hops left. */
 function checkHops(message: SipRequest): void {
   if (message.method === 'REGISTER' || message.method === 'OPTIONS') return
-  if (message.headers.get('max-forwards') === '0') throw new MalformedSip('Too Many Hops', 483)
+  if (Number(message.headers.get('max-forwards') ?? 70) === 0) throw new MalformedSip('Too Many Hops', 483)
 }
 
 function hasToTag(message: SipRequest): boolean {
