@@ -53,20 +53,20 @@ module.exports = {
     {
       name: 'stack-is-for-edge-and-client',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(sip|signalling/edge/embedded|client)/|^src/app\\.ts$' },
+      from: { path: '^src/', pathNot: '^src/(sip|signalling/edge/embedded|client)/|^src/app(\\.ts$|/)' },
       to: { path: '^src/sip/' },
     },
     {
       name: 'only-the-root-builds-the-edge',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(signalling/edge/|app\\.ts$)' },
+      from: { path: '^src/', pathNot: '^src/(signalling/edge/|app\\.ts$|app/)' },
       to: { path: '^src/signalling/edge/', pathNot: '^src/signalling/edge/sip-port\\.ts$' },
     },
     {
       name: 'nothing-imports-the-root',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/main\\.ts$' },
-      to: { path: '^src/(app|main)\\.ts$' },
+      from: { path: '^src/', pathNot: '^src/(main\\.ts$|app\\.ts$|app/)' },
+      to: { path: '^src/(app\\.ts$|app/|main\\.ts$)' },
     },
     {
       name: 'sources-do-not-import-tests',

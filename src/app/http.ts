@@ -1,0 +1,37 @@
+import type { Demo } from '../operations/demo.ts'
+import {
+  AdminSearches,
+  adminRoutes,
+  HttpServer,
+  healthRoutes,
+  MessageSearch,
+  metricsRoutes,
+} from '../operations/index.ts'
+import type { Parts } from './parts.ts'
+import type { Signalling } from './signalling.ts'
+
+export function buildHttp(
+  parts: Parts,
+  { messaging }: Signalling,
+  isServing: () => boolean,
+  demo: Demo | undefined,
+): HttpServer {
+  const { config, log, metrics, database, subscribers, bindings } = parts
+  const searches = new AdminSearches(database)
+  metrics.bindings(() => searches.countBindings())
+  metrics.deferred(() => searches.countDeferred())
+  const { deferred, stored } = messaging
+  const admin = adminRoutes(
+    { subscribers, bindings, deferred, messages: stored, searches, messageSearch: new MessageSearch(database), log },
+    { token: config.admin.token ?? demo?.adminToken, now: Date.now },
+  )
+  return new HttpServer({ listen: config.http.listen, log })
+    .register(metricsRoutes(metrics))
+    .register(admin)
+    .register(
+      healthRoutes({
+        database: () => (database.available() ? undefined : 'the database is away'),
+        sip: () => (isServing() ? undefined : 'does not serve'),
+      }),
+    )
+}

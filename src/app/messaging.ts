@@ -1,0 +1,47 @@
+import { randomUUID } from 'node:crypto'
+import type { AddressRanges } from '../config/address-ranges.ts'
+import { buildMessages, type MessageController } from '../controllers/message/index.ts'
+import type { EmbeddedEdge } from '../signalling/edge/embedded/embedded-edge.ts'
+import { isTrustedPeer, type Parts } from './parts.ts'
+
+export type Messaging = ReturnType<typeof buildMessages>
+
+export function buildMessaging(parts: Parts, edge: EmbeddedEdge, peers: AddressRanges): Messaging {
+  const { config, log, metrics, database, subscribers, bindings } = parts
+  const { message, storage, domain } = config
+  const messaging = buildMessages({
+    database,
+    now: Date.now,
+    random: Math.random,
+    newId: randomUUID,
+    policy: { ...message, storageDefault: storage.default, alone: config.database.url === undefined },
+    subscriberOf: (aor) => subscribers.find(aor),
+    devicesOf: (owner) => bindings.of(owner),
+    knownDevices: (owner) => bindings.devicesKnown(owner),
+    dropBinding: (owner, key) => bindings.drop(owner, key),
+    send: (request, target) => edge.send(request, target),
+    isLocal: (host) => host === domain,
+    isTrustedPeer: (host) => isTrustedPeer(host, config, peers),
+    ownUri: () => `sip:${domain}`,
+    log: log.child({ part: 'messages' }),
+    onBatch: (name, size) => metrics.batch(name, size),
+  })
+  const messages = messaging.controller
+  metrics.queueDepth('messages', () => messages.underWay)
+  metrics.queueDepth('draining_devices', () => messages.draining)
+  for (const [outcome, help] of Object.entries(outcomes)) {
+    const name = outcome as keyof typeof outcomes
+    metrics.counter(`parley_messages_${name}_total`, help, () => messages.counts[name])
+  }
+  return messaging
+}
+
+const outcomes = {
+  delivered: 'Messages that a device accepted at once',
+  kept: 'Messages kept for a recipient who was not reached',
+  refused: 'Messages that no device accepted and that were not kept',
+  relayed: 'Messages to users of other domains',
+  absorbed: 'Notifications that told nothing new',
+  expired: 'Messages that nobody fetched in time',
+  late: 'Messages delivered after they had been kept',
+} as const satisfies Record<keyof MessageController['counts'], string>
