@@ -1,11 +1,10 @@
 import { Failure } from '../../failure.ts'
-import { MalformedSip } from '../../protocols/sip/malformed-sip.ts'
+import { domainOf } from '../../protocols/sip/address-of-record.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { DeferredDelivery } from './deferred-delivery.ts'
 import type { DeferredMessages } from './deferred-messages.ts'
 import type { Device } from './device.ts'
 import { DispositionRelay } from './disposition-relay.ts'
-import { domainOf } from './domain-of.ts'
 import { asksForFailure, failedNotification } from './failed-notification.ts'
 import { KeptMessages } from './kept-messages.ts'
 import type { MessageCounts, Needs } from './needs.ts'
@@ -146,7 +145,6 @@ export class MessageController {
     const { maxBytes, maxQueue } = this.#needs.policy
     if (this.#closing || this.#underWay >= maxQueue) throw new Failure('overloaded', '', { retryAfter: 2 })
     if (message.body.length > maxBytes) throw new Failure('message-too-large')
-    if (Number(message.headers.get('max-forwards') ?? 70) <= 0) throw new MalformedSip('Too Many Hops', 483)
   }
 
   #pagerMessage(request: SipRequest, sender: Sender, recipient: string): PagerMessage {

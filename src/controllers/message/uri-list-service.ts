@@ -1,6 +1,6 @@
 import { Failure } from '../../failure.ts'
+import { domainOf } from '../../protocols/sip/address-of-record.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
-import { domainOf } from './domain-of.ts'
 import { readMessageToMany } from './message-to-many.ts'
 import type { Needs } from './needs.ts'
 import { type PagerMessage, type Sender, senderKey } from './pager-message.ts'

@@ -52,3 +52,10 @@ export function telephoneOf(aor: string): string | undefined {
   const [, number] = /^sip:(\+[0-9]+)@/.exec(aor) ?? []
   return number === undefined ? undefined : `tel:${number}`
 }
+
+/** The domain of a canonical address; a tel: URI has none. */
+export function domainOf(address: string): string | undefined {
+  if (!address.startsWith('sip:')) return undefined
+  const at = address.lastIndexOf('@')
+  return address.slice(at === -1 ? 4 : at + 1)
+}
