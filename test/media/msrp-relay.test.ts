@@ -185,7 +185,7 @@ test('a tap sees heads, bytes and ends of what passes', async () => {
   const { a, b } = await rig.pair({
     chunk: (_, chunk) => seen.push(`${chunk.messageId} ${chunk.head.field('content-type')}`),
     piece: (_, bytes) => seen.push(bytes.toString()),
-    end: (_, flag) => seen.push(String(flag)),
+    end: (_, flag) => void seen.push(String(flag)),
     report: (from, head) => seen.push(`${from === b.session} ${head.field('status')}`),
   })
   a.client.send({ to: a.session.path, messageId: 'seen1', body: 'hello' })
@@ -282,4 +282,45 @@ test('requests without an answer slow their sender at a bound', async () => {
     await a.client.receive()
   }
   expect(bodies).toEqual(Array.from({ length: 50 }, (_, at) => `${at}`))
+})
+
+/** A session whose peer sends; what comes is counted and forgotten. */
+async function counted(rig: Rig, onBytes: (bytes: number) => void, onComplete: () => void) {
+  const session = rig.session()
+  session.receive({
+    begin: () => ({
+      write(bytes) {
+        onBytes(bytes.length)
+      },
+      complete: () => {
+        onComplete()
+        return 200
+      },
+      abandoned() {},
+    }),
+  })
+  return { session, ...(await raw(rig, session)) }
+}
+
+test('however much many senders have sent, a turn of the event loop takes a part of it, and each gets its turn', async () => {
+  await using rig = await Rig.start()
+  const count = { inTurn: 0, most: 0, complete: 0, over: false }
+  const onTurn = () => {
+    count.most = Math.max(count.most, count.inTurn)
+    count.inTurn = 0
+    if (!count.over) setImmediate(onTurn)
+  }
+  const senders = []
+  for (let index = 0; index < 40; index++) {
+    const onBytes = (bytes: number) => (count.inTurn += bytes)
+    senders.push(await counted(rig, onBytes, () => count.complete++))
+  }
+  const answered = senders.map(({ socket }) => once(socket, 'data'))
+  setImmediate(onTurn)
+  await Promise.all(senders.map(({ socket, session, path }) => sendLarge(socket, session, path, 2)))
+  await Promise.all(answered)
+  count.over = true
+  expect(count.complete).toBe(40)
+  expect(count.most).toBeLessThan(20 * mebibyte.length)
+  for (const { socket } of senders) socket.destroy()
 })

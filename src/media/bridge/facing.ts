@@ -4,6 +4,4 @@ import type { SessionDescription } from '../../protocols/sdp/session-description
 export interface Facing {
   /** The offer of the party, while it is answered. */
   answering: SessionDescription | undefined
-  /** The description of the other party that is on its way to this one. */
-  passing: SessionDescription | undefined
 }

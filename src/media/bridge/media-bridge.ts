@@ -1,24 +1,52 @@
 import { randomInt } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 import { isMsrp } from '../../protocols/sdp/msrp-media.ts'
+import { isRtp } from '../../protocols/sdp/rtp-media.ts'
 import type { Connection, Origin, SessionDescription } from '../../protocols/sdp/session-description.ts'
+import { isTalkBurstControl } from '../../protocols/sdp/talk-burst-media.ts'
 import { writeSdp } from '../../protocols/sdp/write-sdp.ts'
-import type { Anchor, CapabilityController, MediaPolicy, OwnMedia, Selection } from '../capability/index.ts'
-import { type MsrpPlane, relay } from '../msrp/index.ts'
+import {
+  type Anchor,
+  type CapabilityController,
+  type MediaKind,
+  type MediaPolicy,
+  type OwnMedia,
+  type Selection,
+  strictest,
+} from '../capability/index.ts'
+import { FloorLine } from '../floor/index.ts'
+import { type MsrpPlane, type MsrpSession, relay, type SessionKind } from '../msrp/index.ts'
+import type { RtpEngine, RtpMedia, Side } from '../rtp/index.ts'
 import type { Facing } from './facing.ts'
-import { kindOf, MsrpEnd } from './msrp-end.ts'
-import { PassedMedia } from './passed-media.ts'
+import { fileLimit } from './file-limit.ts'
+import { asSaidBy, freeMsrpEnds, withoutMsrpEnds } from './in-place.ts'
+import { type CopyNeeds, MessageCopy } from './message-copy.ts'
+import { MsrpEnd, waitsOnWebSocket } from './msrp-end.ts'
+import { kindFor, kindOf, protocolOf, type Speaks } from './msrp-kind.ts'
+import { OneMessage } from './one-message.ts'
+import { passedMedia } from './passed-media.ts'
+import { RelayedMedia } from './relayed-media.ts'
 
 export interface BridgeNeeds {
   readonly capability: CapabilityController
   readonly msrp: MsrpPlane
+  readonly rtp: RtpEngine
+  /** For half-duplex voice; without it there is none. */
+  readonly openFloor?: () => Promise<FloorLine>
   /** The host that session descriptions have for the server. */
   readonly host: string
-  readonly anchored: boolean
+  /** Whether the media go through the server: as the first offer shows, where that decides. */
+  readonly anchored: boolean | ((offer: SessionDescription, from: Side) => boolean)
+  /** What each party speaks MSRP over, where that is known. */
+  readonly speaks?: Readonly<Record<Side, Speaks | undefined>> | undefined
   readonly policies: readonly MediaPolicy[]
+  /** The session is for one message of so many bytes at the most; without it for any number. */
+  readonly oneMessageBytes?: number
+  /** Of the one message a copy is kept. */
+  readonly copy?: CopyNeeds
 }
 
-export type Side = 'caller' | 'callee'
+const sides = ['caller', 'callee'] as const
 
 const otherSide = (side: Side): Side => (side === 'caller' ? 'callee' : 'caller')
 
@@ -38,12 +66,17 @@ export class MediaBridge {
   /** By who wrote the description. */
   readonly #inForce: Partial<Record<Side, Selection>> = {}
   readonly #partners = new WeakMap<MsrpEnd, MsrpEnd>()
-  #anchored: boolean | undefined
   #pending: Pending | undefined
+  #floor: FloorLine | undefined
+  #anchored: boolean | undefined
+  /** The offer that is pending is of a device that takes the place of this one. */
+  #inPlace: Side | undefined
+  readonly #oneMessage: OneMessage | undefined
   #closed = false
 
   constructor(needs: BridgeNeeds) {
     this.#needs = needs
+    this.#oneMessage = this.#newOneMessage()
     this.#connection = { networkType: 'IN', addressType: isIPv6(needs.host) ? 'IP6' : 'IP4', address: needs.host }
     this.#origins = { caller: this.#newOrigin(), callee: this.#newOrigin() }
   }
@@ -51,9 +84,22 @@ export class MediaBridge {
   /** The offer of one party as it goes to the other. Throws Failure when it is none, or nothing of it is taken. */
   async offer(from: Side, body: Buffer): Promise<Buffer> {
     const received = this.#needs.capability.read(body)
-    this.#anchored ??= this.#needs.anchored && received.media.some(isMsrp)
-    const selection = await this.#select(from, received, undefined)
     this.reject()
+    return await this.#take(from, received, body)
+  }
+
+  /** The same of another device that takes the place of the one that `from` was: what was held for that one goes. */
+  async offerInPlace(from: Side, body: Buffer): Promise<Buffer> {
+    const received = this.#needs.capability.read(body)
+    this.reject()
+    this.#inPlace = from
+    return await this.#take(from, received, body)
+  }
+
+  async #take(from: Side, received: SessionDescription, body: Buffer): Promise<Buffer> {
+    const { anchored } = this.#needs
+    this.#anchored ??= typeof anchored === 'boolean' ? anchored : anchored(received, from)
+    const selection = await this.#selectOffer(from, received)
     this.#pending = { from, selection }
     if (this.#closed) this.reject()
     return bodyOf(selection, body)
@@ -78,13 +124,16 @@ export class MediaBridge {
 
   /** The offer came to nothing: what was in force stays. */
   reject(): void {
+    rejectLines(this.#pending?.selection)
     this.#pending?.selection.rollBack()
     this.#pending = undefined
+    this.#inPlace = undefined
   }
 
   /** Frees all. May be called again. */
   close(): void {
     this.#closed = true
+    this.#oneMessage?.close()
     this.reject()
     for (const side of ['caller', 'callee'] as const) {
       this.#inForce[side]?.close()
@@ -92,51 +141,137 @@ export class MediaBridge {
     }
   }
 
+  async #selectOffer(from: Side, received: SessionDescription): Promise<Selection> {
+    try {
+      return await this.#select(from, received, undefined)
+    } catch (err) {
+      rejectLines(this.#inForce[from])
+      throw err
+    }
+  }
+
   async #select(from: Side, received: SessionDescription, answered: Selection | undefined): Promise<Selection> {
     const to = otherSide(from)
     this.#facing[to].answering = answered?.received
-    this.#facing[to].passing = received
-    const before = this.#inForce[from]
+    const before = this.#before(from, received)
     return await this.#needs.capability.select(received, {
       policies: this.#needs.policies,
-      ...(this.#anchored === true && { anchor: this.#anchorTowards(to) }),
+      ...(this.#anchored === true && { anchor: this.#anchorTowards(to, answered) }),
       ...(answered && { offered: answered.description }),
       ...(before && { before }),
     })
   }
 
-  #anchorTowards(side: Side): Anchor {
+  #before(from: Side, received: SessionDescription): Selection | undefined {
+    const last = this.#inForce[from]
+    if (last === undefined || this.#inPlace === undefined) return last
+    return from === this.#inPlace ? asSaidBy(received.origin, last) : withoutMsrpEnds(last)
+  }
+
+  #anchorTowards(side: Side, answered: Selection | undefined): Anchor {
+    const { openFloor } = this.#needs
     return {
       origin: this.#origins[side],
       connection: this.#connection,
-      ownMedia: ({ index, media }) => (isMsrp(media) ? this.#msrpEnd(side, index, media) : this.#passed(side, index)),
+      ownMedia: ({ kind, index, media }) => {
+        if (isMsrp(media)) return this.#msrpEnd(side, index, media, kind === 'file-transfer')
+        const offered = answered?.heldFor(index)
+        if (isTalkBurstControl(media)) return openFloor && this.#relayed(side, offered, openFloor)
+        return isRtp(media) ? this.#relayed(side, offered, () => this.#openVoice(kind)) : passedMedia
+      },
     }
   }
 
-  #passed(side: Side, index: number): OwnMedia {
-    return new PassedMedia(this.#facing[side], index)
+  /** Where one at a time speaks, silence says nothing. */
+  #openVoice(kind: MediaKind): Promise<RtpMedia> {
+    const { rtp, speaks } = this.#needs
+    const browsers = sides.filter((side) => speaks?.[side] === 'ws')
+    return rtp.open(() => {
+      if (kind !== 'half-duplex-voice' || this.#floor === undefined) this.onGone?.()
+    }, browsers)
   }
 
-  #msrpEnd(side: Side, index: number, media: SessionDescription['media'][number]): OwnMedia | undefined {
+  /** Both ends of such a line are of one thing: an answer takes the one that its offer has opened. */
+  async #relayed(
+    side: Side,
+    offered: OwnMedia | undefined,
+    open: () => Promise<RtpMedia | FloorLine>,
+  ): Promise<OwnMedia> {
+    const line = offered instanceof RelayedMedia ? offered.line : await open()
+    return new RelayedMedia({ line, from: otherSide(side), facing: this.#facing[side] })
+  }
+
+  #msrpEnd(
+    side: Side,
+    index: number,
+    media: SessionDescription['media'][number],
+    isFile: boolean,
+  ): OwnMedia | undefined {
     const { msrp } = this.#needs
-    const kind = kindOf(media)
-    if (!msrp.offers(kind)) return undefined
+    if (!msrp.offers(kindOf(media)) || waitsOnWebSocket(media)) return undefined
+    const protocol = this.#protocolTowards(side, index, media)
+    const kind = kindOf({ ...media, protocol })
     return new MsrpEnd({
-      session: msrp.open(kind),
+      session: this.#openSession(kind),
+      protocol,
       index,
       facing: this.#facing[side],
       fingerprint: kind.secure ? msrp.fingerprint : undefined,
-      onGone: () => this.onGone?.(),
+      isFile,
+      onGone: () => (isFile ? this.#fileGone(index) : this.onGone?.()),
     })
   }
 
+  /** That of the line which it answers, or which the party has already; else what the party speaks. */
+  #protocolTowards(side: Side, index: number, media: SessionDescription['media'][number]): string {
+    const { msrp, speaks } = this.#needs
+    const answered = this.#facing[side].answering?.media[index]
+    if (answered !== undefined) return answered.protocol
+    const last = this.#inForce[side]?.received.media[index]
+    if (last !== undefined && last.port !== 0 && isMsrp(last)) return last.protocol
+    const kind = kindOf(media)
+    const wanted = kindFor(kind, speaks?.[side], (one) => msrp.offers(one))
+    return wanted === kind ? media.protocol : protocolOf(wanted)
+  }
+
+  /** The file is through and its connection closed, or it failed: what there is beside it goes on. */
+  #fileGone(index: number): void {
+    for (const side of ['caller', 'callee'] as const) this.#inForce[side]?.free(index)
+    if (!this.#inForce.caller?.held.length) this.onGone?.()
+  }
+
+  #newOneMessage(): OneMessage | undefined {
+    const { oneMessageBytes, copy } = this.#needs
+    if (oneMessageBytes === undefined) return undefined
+    return new OneMessage(copy && new MessageCopy(copy, oneMessageBytes), () => this.onGone?.())
+  }
+
+  #openSession(kind: SessionKind): MsrpSession {
+    const { msrp, oneMessageBytes } = this.#needs
+    if (oneMessageBytes === undefined) return msrp.open(kind)
+    const session = msrp.open({ ...kind, messageBytes: oneMessageBytes })
+    session.onRefused = (status) => {
+      if (status === 413) this.onGone?.()
+    }
+    return session
+  }
+
   #takeForce(offered: Pending, answered: Pending): void {
+    if (this.#inPlace !== undefined) freeMsrpEnds(this.#inForce[answered.from], answered.selection)
+    this.#inPlace = undefined
     for (const { from, selection } of [offered, answered]) {
       selection.commit()
       this.#inForce[from] = selection
     }
-    if (this.#closed) this.close()
-    else this.#join(offered.selection, answered.selection)
+    for (const index of answered.selection.media.keys()) {
+      if (answered.selection.heldFor(index) === undefined) offered.selection.free(index)
+    }
+    if (this.#closed) {
+      this.close()
+      return
+    }
+    this.#join(offered.selection, answered.selection)
+    this.#govern(answered.selection)
   }
 
   /** The end that an offer was written for faces who answered it, and the other way round. */
@@ -145,16 +280,33 @@ export class MediaBridge {
       const towardsOfferer = answer.media[index]?.own
       if (!(towardsAnswerer instanceof MsrpEnd) || !(towardsOfferer instanceof MsrpEnd)) continue
       this.#relay(towardsAnswerer, towardsOfferer)
-      towardsAnswerer.join(mediaAt(answer.received, index), answer.received, true)
-      towardsOfferer.join(mediaAt(offer.received, index), offer.received, false)
+      const [offered, answered] = [mediaAt(offer.received, index), mediaAt(answer.received, index)]
+      // A chat carries no longer message than a file may be, or a file would be sent as one.
+      const limit = towardsAnswerer.isFile ? fileLimit(offered, answered, this.#maxFileSize) : this.#maxFileSize
+      towardsAnswerer.join(answered, answer.received, true, limit)
+      towardsOfferer.join(offered, offer.received, false, limit)
     }
+  }
+
+  /** The floor that was agreed on, and the voices that it is for. */
+  #govern(answer: Selection): void {
+    const lines = answer.media.flatMap(({ kind }, index) => {
+      const held = answer.heldFor(index)
+      return kind === 'half-duplex-voice' && held instanceof RelayedMedia ? held.line : []
+    })
+    this.#floor = lines.find((line) => line instanceof FloorLine)
+    this.#floor?.govern(lines.filter((line): line is RtpMedia => !(line instanceof FloorLine)))
+  }
+
+  get #maxFileSize(): number | undefined {
+    return strictest(this.#needs.policies).maxFileSize
   }
 
   #relay(one: MsrpEnd, other: MsrpEnd): void {
     if (this.#partners.get(one) === other) return
     this.#partners.set(one, other)
     this.#partners.set(other, one)
-    relay(one.session, other.session)
+    relay(one.session, other.session, this.#oneMessage)
   }
 
   #newOrigin(): Origin {
@@ -162,7 +314,12 @@ export class MediaBridge {
   }
 }
 
-const newFacing = (): Facing => ({ answering: undefined, passing: undefined })
+const newFacing = (): Facing => ({ answering: undefined })
+
+/** Lines that stay in force do so as they were before the offer. */
+function rejectLines(selection: Selection | undefined): void {
+  for (const own of selection?.held ?? []) if (own instanceof RelayedMedia) own.line.reject()
+}
 
 const mediaAt = ({ media }: SessionDescription, index: number) => media[index] as SessionDescription['media'][number]
 

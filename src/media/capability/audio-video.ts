@@ -1,21 +1,8 @@
-import { codecsOf, isRtp, withFormats } from '../../protocols/sdp/rtp-media.ts'
+import { codecsOf, isRtp, rtpAttributes, withFormats } from '../../protocols/sdp/rtp-media.ts'
 import type { MediaDescription, SessionDescription } from '../../protocols/sdp/session-description.ts'
 import type { ExecutionModule, Verdict } from './execution-module.ts'
 import type { MediaKind, MediaPolicy } from './media-policy.ts'
 import { incompatibleFormat, incompatibleTransport, multicastNotAvailable } from './warnings.ts'
-
-/** Where RTP and RTCP of the writer go (RFC 3605), and how ICE finds a way there (RFC 8839). */
-export const rtpAttributes = [
-  'rtcp',
-  'candidate',
-  'remote-candidates',
-  'end-of-candidates',
-  'ice-ufrag',
-  'ice-pwd',
-  'ice-options',
-  'ice-pacing',
-  'ice-mismatch',
-]
 
 /** Full duplex voice and video: RTP. */
 export const audioVideo: ExecutionModule = {

@@ -4,8 +4,9 @@ import { bitRate, capped } from '../../protocols/sdp/bandwidth.ts'
 import { MalformedSdp } from '../../protocols/sdp/malformed-sdp.ts'
 import { faultOfAnswer, faultOfNext, following, refused } from '../../protocols/sdp/offer-answer.ts'
 import { readSdp } from '../../protocols/sdp/read-sdp.ts'
+import { rtpAttributes } from '../../protocols/sdp/rtp-media.ts'
 import type { MediaDescription, SessionDescription } from '../../protocols/sdp/session-description.ts'
-import { audioVideo, rtpAttributes } from './audio-video.ts'
+import { audioVideo } from './audio-video.ts'
 import type { ExecutionModule, Verdict } from './execution-module.ts'
 import { fileTransfer } from './file-transfer.ts'
 import { halfDuplexVoice } from './half-duplex-voice.ts'
@@ -62,24 +63,11 @@ export class CapabilityController {
     const policy = strictest(options.policies)
     const judged = received.media.map((_, index) => judgeMedia(index, received, policy, options.offered))
     failIfAllRefused(judged)
-    const media = await this.#hold(judged, received, options)
-    failIfAllRefused(media)
-    return new Selection(received, describe(received, media, options), media, options.before)
-  }
-
-  /** Has the server's own end allocated for each m= line that was taken; when one fails, the others are freed. */
-  async #hold(judged: readonly Judged[], session: SessionDescription, options: SelectOptions): Promise<Judged[]> {
-    if (options.anchor === undefined) return [...judged]
     const added: OwnMedia[] = []
-    const held: Judged[] = []
     try {
-      for (const [index, line] of judged.entries()) {
-        const own = line.taken && (await ownMedia(line, index, session, options, options.anchor, added))
-        held.push(
-          line.taken && own === undefined ? refuse(line, notAvailable(`relayed ${line.kind}`)) : { ...line, own },
-        )
-      }
-      return held
+      const media = await hold(judged, received, options, added)
+      failIfAllRefused(media)
+      return new Selection(received, await describe(received, media, options), media, options.before)
     } catch (err) {
       for (const own of added) own.close()
       throw err
@@ -143,6 +131,22 @@ function failIfAllRefused(media: readonly Judged[]): void {
   throw new Failure(bySize ? 'size-exceeded' : 'not-acceptable', warnings[0]?.text, { warnings })
 }
 
+/** With the server's own end of each m= line that was taken; those that are new are put in `added`. */
+async function hold(
+  judged: readonly Judged[],
+  session: SessionDescription,
+  options: SelectOptions,
+  added: OwnMedia[],
+): Promise<readonly Judged[]> {
+  if (options.anchor === undefined) return judged
+  const held: Judged[] = []
+  for (const [index, line] of judged.entries()) {
+    const own = line.taken && (await ownMedia(line, index, session, options, options.anchor, added))
+    held.push(line.taken && own === undefined ? refuse(line, notAvailable(`relayed ${line.kind}`)) : { ...line, own })
+  }
+  return held
+}
+
 /** The end held before for the same m= line, else a new one. */
 async function ownMedia(
   line: Judged,
@@ -152,19 +156,23 @@ async function ownMedia(
   anchor: Anchor,
   added: OwnMedia[],
 ): Promise<OwnMedia | undefined> {
-  const last = before?.media[index]
-  if (last?.own && last.kind === line.kind && last.received.protocol === line.received.protocol) return last.own
+  const [last, held] = [before?.media[index], before?.heldFor(index)]
+  if (held && last?.kind === line.kind && isOfProtocol(last.received, line.received.protocol)) return held
   const own = await anchor.ownMedia({ kind: line.kind, index, media: line.received, session })
   if (own !== undefined) added.push(own)
   return own
 }
 
-function describe(
+const isOfProtocol = ({ protocol }: MediaDescription, other: string): boolean =>
+  protocol.toLowerCase() === other.toLowerCase()
+
+async function describe(
   received: SessionDescription,
   lines: readonly Judged[],
   { anchor, policies, before }: SelectOptions,
-): SessionDescription {
-  const media = lines.map((line) => describeMedia(line, anchor !== undefined))
+): Promise<SessionDescription> {
+  const media: MediaDescription[] = []
+  for (const line of lines) media.push(await describeMedia(line, received, anchor !== undefined))
   const same = media.every((one, index) => one === received.media[index])
   const session = withCeiling(same ? received : { ...received, media }, strictest(policies).bitRate)
   if (anchor === undefined) return session
@@ -179,10 +187,18 @@ function describe(
   return before ? following(before.description, anchored) : anchored
 }
 
-function describeMedia({ received, taken, own, module }: Judged, anchored: boolean): MediaDescription {
+function describeMedia(
+  { received, taken, own, module }: Judged,
+  session: SessionDescription,
+  anchored: boolean,
+): MediaDescription | Promise<MediaDescription> {
   if (taken === undefined && anchored) return { ...refused(received), connection: undefined }
   if (taken === undefined) return received.port === 0 ? received : refused(received)
   if (own === undefined) return taken
   const bare = withoutAttributes(taken, ...module.ownAttributes)
-  return own.describe({ ...bare, connection: undefined, furtherConnections: undefined, portCount: undefined })
+  return own.describe(
+    { ...bare, connection: undefined, furtherConnections: undefined, portCount: undefined },
+    taken,
+    session,
+  )
 }

@@ -1,5 +1,7 @@
+import { rtpAttributes } from '../../protocols/sdp/rtp-media.ts'
 import type { MediaDescription, SessionDescription } from '../../protocols/sdp/session-description.ts'
-import { judgeRtp, rtpAttributes } from './audio-video.ts'
+import { isTalkBurstControl } from '../../protocols/sdp/talk-burst-media.ts'
+import { judgeRtp } from './audio-video.ts'
 import type { ExecutionModule, Verdict } from './execution-module.ts'
 import type { MediaPolicy } from './media-policy.ts'
 import { miscellaneous } from './warnings.ts'
@@ -13,10 +15,7 @@ export const halfDuplexVoice: ExecutionModule = {
   ownAttributes: rtpAttributes,
 }
 
-/** The m= line that controls the floor; one that is refused controls nothing. */
-const isTalkBurstControl = ({ media, protocol, formats }: MediaDescription): boolean =>
-  media === 'application' && protocol.toLowerCase() === 'udp' && formats.includes('TBCP')
-
+/** One that is refused controls nothing. */
 const controlOf = (session: SessionDescription): MediaDescription | undefined =>
   session.media.find((media) => media.port !== 0 && isTalkBurstControl(media))
 

@@ -1,4 +1,4 @@
-import { rtpAttributes } from './audio-video.ts'
+import { rtpAttributes } from '../../protocols/sdp/rtp-media.ts'
 import type { ExecutionModule } from './execution-module.ts'
 import { msrpAttributes } from './message-session.ts'
 

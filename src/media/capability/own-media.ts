@@ -8,8 +8,15 @@ import type { MediaKind } from './media-policy.ts'
 
 /** The server's own end of one m= line, held for a session: an MSRP path, a pair of ports. */
 export interface OwnMedia {
-  /** `media` with the server's own address, port and attributes; those of its writer are taken out already. */
-  describe(media: MediaDescription): MediaDescription
+  /**
+   * `media` with the server's own address, port and attributes; those of its writer are taken out already. `written` is
+   * the same with them, in the description `session`. Throws Failure when it cannot be had any more.
+   */
+  describe(
+    media: MediaDescription,
+    written: MediaDescription,
+    session: SessionDescription,
+  ): MediaDescription | Promise<MediaDescription>
   /** Frees it. Called once. */
   close(): void
 }

@@ -24,6 +24,7 @@ export class Selection {
   readonly untouched: boolean
   /** In the order of the m= lines. */
   readonly media: readonly SelectedMedia[]
+  readonly #freed = new Set<OwnMedia>()
   readonly #before: ReadonlySet<OwnMedia>
 
   constructor(
@@ -46,7 +47,21 @@ export class Selection {
 
   /** What is held for the m= lines of this description. */
   get held(): readonly OwnMedia[] {
-    return this.media.flatMap(({ own }) => own ?? [])
+    return this.media.flatMap((_, index) => this.heldFor(index) ?? [])
+  }
+
+  /** The end that is held for an m= line. */
+  heldFor(index: number): OwnMedia | undefined {
+    const own = this.media[index]?.own
+    return own === undefined || this.#freed.has(own) ? undefined : own
+  }
+
+  /** The answer refused that m= line: its end is of no use. */
+  free(index: number): void {
+    const own = this.heldFor(index)
+    if (own === undefined) return
+    this.#freed.add(own)
+    own.close()
   }
 
   /** The description came into force: what only the one before it held is freed. */

@@ -11,6 +11,7 @@ import { failureReportOf } from '../../protocols/msrp/send-request.ts'
 import { writeResponse } from '../../protocols/msrp/write-frame.ts'
 import type { DropReason, MsrpCounters } from './counters.ts'
 import type { MsrpLimits } from './limits.ts'
+import { ReadShare, type ReadTurns, type TurnTaker } from './read-turns.ts'
 import type { Wire, WireUser } from './wire.ts'
 
 /** A session, as its connection sees it: what comes for its path goes there. */
@@ -29,15 +30,21 @@ export interface OpenChunk {
 }
 
 export interface ConnectionOptions {
-  readonly limits: MsrpLimits
-  readonly counters: MsrpCounters
-  readonly log: { error(fields: object, note: string): void }
+  readonly host: ConnectionHost
   /** We opened it: it closes with its last session. */
   readonly outgoing: boolean
   readonly secure: boolean
-  targetOf(toPath: string): FrameTarget | undefined
   /** No more sessions may be put on it. */
-  onEnding(): void
+  readonly onEnding: (() => void) | undefined
+}
+
+/** What all connections share: one object, since there are many of them. */
+export interface ConnectionHost {
+  readonly limits: MsrpLimits
+  readonly counters: MsrpCounters
+  readonly turns: ReadTurns
+  readonly log: { error(fields: object, note: string): void }
+  targetOf(toPath: string): FrameTarget | undefined
   onClosed(connection: MsrpConnection): void
 }
 
@@ -47,14 +54,19 @@ const lingerMs = 1000
 /** Small parts wait for each other until the end of the tick; so much does not wait. */
 const batchBytes = 16 * 1024
 
+/** A read of this size is one of many; smaller ones need not wait for a turn. */
+const bulkBytes = 8 * 1024
+
 /** To-Paths remembered, so that a session's id need not be looked for in each frame. */
 const rememberedPaths = 256
 
 /** One connection with a peer, and the sessions that share it (RFC 4975 §5.4). */
-export class MsrpConnection implements WireUser {
+export class MsrpConnection implements WireUser, TurnTaker {
   readonly #options: ConnectionOptions
+  readonly #host: ConnectionHost
   readonly #reader: FrameReader
   readonly #wire: Wire
+  readonly #share: ReadShare
   readonly #sessions = new Set<FrameTarget>()
   readonly #byPath = new Map<string, FrameTarget>()
   /** Those for whose sake nothing is read for now. */
@@ -74,7 +86,9 @@ export class MsrpConnection implements WireUser {
 
   constructor(options: ConnectionOptions, toWire: (user: WireUser) => Wire) {
     this.#options = options
-    this.#reader = new FrameReader(options.limits)
+    this.#host = options.host
+    this.#reader = new FrameReader(options.host.limits)
+    this.#share = new ReadShare(options.host.turns, this)
     this.#wire = toWire(this)
     this.#wire.socket.on('timeout', () => this.drop('not-reading'))
     if (!options.outgoing) this.#awaitSession()
@@ -92,9 +106,13 @@ export class MsrpConnection implements WireUser {
     return this.#gone
   }
 
+  get sessionCount(): number {
+    return this.#sessions.size
+  }
+
   /** More waits for the peer than it should. */
   get clogged(): boolean {
-    return this.#partBytes + this.#wire.waiting > this.#options.limits.queueBytes
+    return this.#partBytes + this.#wire.waiting > this.#host.limits.queueBytes
   }
 
   bind(session: FrameTarget): void {
@@ -128,7 +146,7 @@ export class MsrpConnection implements WireUser {
 
   /** Answers a request that no session takes (RFC 4975 §7.2); a REPORT is never answered. */
   refuse(request: FrameHead, status: number): void {
-    this.#options.counters.refused(status)
+    this.#host.counters.refused(status)
     if (request.method === 'REPORT' || failureReportOf(request) === 'no') return
     const { transactionId, fromPath, toPath } = request
     this.writeFrame(writeResponse(transactionId, status, firstOfPath(fromPath), firstOfPath(toPath)))
@@ -169,7 +187,7 @@ export class MsrpConnection implements WireUser {
   /** Closes when all is written. */
   end(): void {
     if (this.#gone) return
-    this.#options.onEnding()
+    this.#options.onEnding?.()
     this.#flush()
     this.#wire.end()
     this.#watch()
@@ -177,14 +195,18 @@ export class MsrpConnection implements WireUser {
 
   /** As `end`, for a peer that may go on sending: what was written reaches it, and then it has little time left. */
   endFor(reason: DropReason): void {
-    this.#options.counters.dropped(reason)
+    this.#host.counters.dropped(reason)
+    this.#leave()
+  }
+
+  #leave(): void {
     clearTimeout(this.#silence)
     this.#silence = setTimeout(() => this.#wire.destroy(), lingerMs)
     this.end()
   }
 
   drop(reason: DropReason): void {
-    this.#options.counters.dropped(reason)
+    this.#host.counters.dropped(reason)
     this.#wire.destroy()
   }
 
@@ -193,8 +215,18 @@ export class MsrpConnection implements WireUser {
   }
 
   received(bytes: Buffer): void {
-    this.#unread.push(bytes)
-    this.#read()
+    if (bytes.length < bulkBytes || this.#share.spend(bytes.length)) {
+      this.#unread.push(bytes)
+      this.#read()
+    } else {
+      this.#unread.push(this.#wire.stop(bytes))
+      this.#read()
+      this.hold(this.#share)
+    }
+  }
+
+  takeTurn(): void {
+    this.release(this.#share)
   }
 
   drained(): void {
@@ -214,8 +246,8 @@ export class MsrpConnection implements WireUser {
     this.#unread = []
     this.#parts.length = 0
     this.#partBytes = 0
-    this.#options.onEnding()
-    this.#options.onClosed(this)
+    this.#options.onEnding?.()
+    this.#host.onClosed(this)
     for (const session of [...this.#sessions]) session.lost()
     this.#sessions.clear()
     this.#byPath.clear()
@@ -225,7 +257,7 @@ export class MsrpConnection implements WireUser {
   /** RFC 4975 §5.4: what connects says for which session; who does not is not wanted. */
   #awaitSession(): void {
     clearTimeout(this.#silence)
-    this.#silence = setTimeout(() => (this.#used ? this.end() : this.drop('silent')), this.#options.limits.silentMs)
+    this.#silence = setTimeout(() => (this.#used ? this.#leave() : this.drop('silent')), this.#host.limits.silentMs)
   }
 
   #read(): void {
@@ -270,7 +302,7 @@ export class MsrpConnection implements WireUser {
   #begin(head: FrameHead): void {
     const isResponse = head.method === ''
     const target = this.#byPath.get(head.toPath) ?? this.#find(head.toPath)
-    if (isResponse) this.#options.counters.received('response')
+    if (isResponse) this.#host.counters.received('response')
     else if (target === undefined) this.refuse(head, 481)
     else if (head.fault !== undefined) this.refuse(head, 400)
     if (target === undefined || head.fault !== undefined) return
@@ -279,7 +311,7 @@ export class MsrpConnection implements WireUser {
   }
 
   #find(toPath: string): FrameTarget | undefined {
-    const target = this.#options.targetOf(toPath)
+    const target = this.#host.targetOf(toPath)
     if (target !== undefined && this.#byPath.size < rememberedPaths) this.#byPath.set(toPath, target)
     return target
   }
@@ -294,7 +326,7 @@ export class MsrpConnection implements WireUser {
       this.drop('malformed')
       return
     }
-    this.#options.log.error({ part: 'msrp', err }, 'a connection ended by a fault of this server')
+    this.#host.log.error({ part: 'msrp', err }, 'a connection ended by a fault of this server')
     this.#wire.destroy()
   }
 
@@ -333,7 +365,7 @@ export class MsrpConnection implements WireUser {
   #watch(): void {
     if (this.#watched) return
     this.#watched = true
-    this.#wire.socket.setTimeout(this.#options.limits.stallMs)
+    this.#wire.socket.setTimeout(this.#host.limits.stallMs)
   }
 }
 

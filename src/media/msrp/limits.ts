@@ -9,7 +9,7 @@ export interface MsrpLimits {
   readonly messageBytes: number
   /** Bytes that a sender may still send of a message that was refused as too large (413); then its connection closes. */
   readonly refusedBytes: number
-  /** Bytes that may wait for a peer; beyond, those who send to it are slowed. 16 KiB at least: Node tells of no less. */
+  /** Bytes that may wait for a peer; beyond, those who send to it are slowed. */
   readonly queueBytes: number
   /** Bytes of one frame over WebSocket, where it comes whole (RFC 7977 §5.3). */
   readonly webSocketBytes: number

@@ -26,6 +26,9 @@ export interface ListenerUser {
   onWebSocket(webSocket: WebSocket, below: Socket, listen: MsrpAddress): void
 }
 
+/** So much is held of what a stream has to give while it is paused, beside what is being read. */
+const heldBytes = 2048
+
 /** A certificate is asked for and not judged: the session description says which one it must be (RFC 8122 §6). */
 const askForCertificate = { requestCert: true, rejectUnauthorized: false }
 
@@ -73,7 +76,7 @@ export class Listener {
     const secured = { ...tls, ...askForCertificate, handshakeTimeout: limits.silentMs }
     switch (listen.transport) {
       case 'tcp':
-        return createTcp((socket) => user.onStream(socket, listen))
+        return createTcp({ highWaterMark: heldBytes }, (socket) => user.onStream(socket, listen))
       case 'tls': {
         const server = createTls(secured, (socket) => user.onStream(socket, listen))
         return server.on('tlsClientError', (_err, socket) => socket.destroy())

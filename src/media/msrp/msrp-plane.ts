@@ -1,17 +1,18 @@
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import { Failure } from '../../failure.ts'
 import { type MsrpUri, sessionIdOf } from '../../protocols/msrp/msrp-uri.ts'
 import { hostFor, isSecure, type MsrpAddress, uriTransport } from './addresses.ts'
-import { MsrpConnection } from './connection.ts'
+import { type ConnectionHost, MsrpConnection } from './connection.ts'
 import { keyOf, openSocket, type Peer, peerOf } from './connector.ts'
 import { type MsrpCounters, noCounters, Usage } from './counters.ts'
 import { type Fingerprint, fingerprintOf } from './fingerprint.ts'
 import { defaultLimits, type MsrpLimits } from './limits.ts'
 import { Listener, type ListenerUser, type MsrpTls } from './listener.ts'
-import { MsrpSession, type Remote } from './msrp-session.ts'
+import { MsrpSession, type Remote, type SessionHost } from './msrp-session.ts'
+import { ReadTurns } from './read-turns.ts'
 import { Sockets } from './sockets.ts'
 import { StreamWire } from './stream-wire.ts'
 import { WebSocketWire } from './web-socket-wire.ts'
@@ -37,6 +38,8 @@ export interface SessionKind {
   readonly messageBytes?: number
 }
 
+type ToWire = (user: WireUser) => Wire
+
 /** What closing may take for what is still to be written, in milliseconds. */
 const closeWithin = 1000
 const sweepEvery = 1000
@@ -51,6 +54,8 @@ export class MsrpPlane implements ListenerUser {
   readonly #now: () => number
   readonly #listeners: readonly Listener[]
   readonly #sockets: Sockets
+  readonly #sessionHost: SessionHost
+  readonly #connectionHost: ConnectionHost
   readonly #byId = new Map<string, MsrpSession>()
   /** Connections that we opened, or are opening, by peer. */
   readonly #outgoing = new Map<string, Promise<MsrpConnection>>()
@@ -67,6 +72,21 @@ export class MsrpPlane implements ListenerUser {
     this.#counters = options.counters ?? noCounters
     this.#now = options.now ?? (() => performance.now())
     this.#tls = options.tls
+    const shared = { limits: this.#limits, counters: this.#counters }
+    this.#sessionHost = {
+      ...shared,
+      now: this.#now,
+      connect: (to, remote) => this.#connect(to, remote),
+      onExpecting: (expecting) => this.#expecting.add(expecting),
+      onClosed: (closed) => this.#forget(closed),
+    }
+    this.#connectionHost = {
+      ...shared,
+      turns: new ReadTurns(),
+      log: options.log,
+      targetOf: (toPath) => this.#byId.get(sessionIdOf(toPath) ?? ''),
+      onClosed: (closed) => this.#open.delete(closed),
+    }
     this.sessions = new Usage(this.#limits.sessions)
     this.connections = new Usage(this.#limits.connections)
     this.#sockets = new Sockets(this.connections, this.#limits.connectionsPerSource)
@@ -114,19 +134,14 @@ export class MsrpPlane implements ListenerUser {
     const listen = this.#listenerFor(kind)
     if (listen === undefined) throw new Failure('not-acceptable', 'no MSRP listener of this kind')
     if (this.#closing || !this.sessions.take()) throw new Failure('overloaded', 'message sessions', { retryAfter: 10 })
-    const id = randomBytes(16).toString('base64url')
+    const id = randomUUID() // Node keeps a store of these
     const host = hostFor(listen, this.#options.advertise)
     const session = new MsrpSession({
       id,
       path: `msrp${kind.secure ? 's' : ''}://${host}:${listen.port}/${id};${kind.transport}`,
       secure: kind.secure,
-      limits: this.#limits,
-      counters: this.#counters,
       messageBytes: kind.messageBytes ?? this.#limits.messageBytes,
-      now: this.#now,
-      connect: (to, remote) => this.#connect(to, remote),
-      onExpecting: (expecting) => this.#expecting.add(expecting),
-      onClosed: (closed) => this.#forget(closed),
+      host: this.#sessionHost,
     })
     this.#byId.set(id, session)
     return session
@@ -146,20 +161,8 @@ export class MsrpPlane implements ListenerUser {
     this.#serve(isSecure(listen.transport), false, (user) => new WebSocketWire(webSocket, below, user))
   }
 
-  #serve(secure: boolean, outgoing: boolean, toWire: (user: WireUser) => Wire, onEnding = () => {}): MsrpConnection {
-    const connection = new MsrpConnection(
-      {
-        limits: this.#limits,
-        counters: this.#counters,
-        log: this.#options.log,
-        outgoing,
-        secure,
-        targetOf: (toPath) => this.#byId.get(sessionIdOf(toPath) ?? ''),
-        onEnding,
-        onClosed: (closed) => this.#open.delete(closed),
-      },
-      toWire,
-    )
+  #serve(secure: boolean, outgoing: boolean, toWire: ToWire, onEnding?: () => void): MsrpConnection {
+    const connection = new MsrpConnection({ host: this.#connectionHost, outgoing, secure, onEnding }, toWire)
     this.#open.add(connection)
     return connection
   }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { Failure } from '../../failure.ts'
 import { type Continuation, type FrameHead, firstOfPath } from '../../protocols/msrp/frame.ts'
 import { MalformedMsrp } from '../../protocols/msrp/malformed-msrp.ts'
@@ -15,6 +15,9 @@ import type { MsrpLimits } from './limits.ts'
 import { type OutgoingMessage, sendMessage } from './outgoing-message.ts'
 import type { Receiver } from './receiver.ts'
 
+/** Before a lost connection is opened again; each time after that, twice as long. */
+const redialMs = 250
+
 /** What the answer said of the other end. */
 export interface Remote {
   /** The value of `a=path`, one URI each. */
@@ -25,6 +28,8 @@ export interface Remote {
   readonly fingerprints?: readonly Fingerprint[]
   /** Where to connect to, when not where the path says (RFC 6714: the m= and c= lines). */
   readonly address?: { readonly host: string; readonly port: number }
+  /** Bytes of one message that it may send; undefined: as many as the session was opened for. */
+  readonly messageBytes?: number | undefined
 }
 
 /** Why a session ended. */
@@ -34,10 +39,15 @@ export interface SessionOptions {
   readonly id: string
   readonly path: string
   readonly secure: boolean
-  readonly limits: MsrpLimits
-  readonly counters: MsrpCounters
   /** Bytes of one message. */
   readonly messageBytes: number
+  readonly host: SessionHost
+}
+
+/** What all sessions share: one object, since there are many of them. */
+export interface SessionHost {
+  readonly limits: MsrpLimits
+  readonly counters: MsrpCounters
   now(): number
   connect(to: MsrpUri, remote: Remote): Promise<MsrpConnection>
   /** It has requests that wait for a response: call `expire` now and then. */
@@ -59,8 +69,11 @@ export class MsrpSession implements FrameTarget, Destination {
   onClosed: ((by: ClosedBy) => void) | undefined
   /** The connection is gone; it may come back for `returnMs`. */
   onLost: (() => void) | undefined
+  /** A request of the peer was answered with that status, which is not 200. */
+  onRefused: ((status: number) => void) | undefined
   readonly #options: SessionOptions
-  readonly #transactionPrefix = randomBytes(8).toString('hex')
+  readonly #host: SessionHost
+  readonly #transactionPrefix = randomUUID().replaceAll('-', '').slice(0, 20)
   readonly #transactions = new Map<string, Transaction>()
   #transactionCount = 0
   #remote: Remote | undefined
@@ -77,11 +90,13 @@ export class MsrpSession implements FrameTarget, Destination {
   #position = 0
   #refusedBytes = 0
   #absence: NodeJS.Timeout | undefined
+  #redialing: NodeJS.Timeout | undefined
   readonly #slowed = new Set<MsrpConnection>()
   #waiting: (() => void)[] = []
 
   constructor(options: SessionOptions) {
     this.#options = options
+    this.#host = options.host
     this.id = options.id
     this.path = options.path
   }
@@ -102,9 +117,7 @@ export class MsrpSession implements FrameTarget, Destination {
   get ready(): boolean {
     const connection = this.#connection
     if (this.#closed) return true
-    return (
-      connection !== undefined && !connection.clogged && this.#transactions.size < this.#options.limits.transactions
-    )
+    return connection !== undefined && !connection.clogged && this.#transactions.size < this.#host.limits.transactions
   }
 
   /** What the other end answered. Active: connects, and rejects with Failure('unreachable') when that cannot be. */
@@ -125,7 +138,7 @@ export class MsrpSession implements FrameTarget, Destination {
 
   /** Takes in the messages that come. */
   receive(intake: Intake): void {
-    this.attach(new MessageReceiver(this, intake, this.#options.limits))
+    this.attach(new MessageReceiver(this, intake, this.#host.limits))
   }
 
   /** Resolves with the status that the peer gave, 408 when it gave none, 481 when the session ended. */
@@ -148,10 +161,15 @@ export class MsrpSession implements FrameTarget, Destination {
   /** Answers a request of the peer, wherever its connection is now; a success only to who wants to hear of it. */
   respond(request: FrameHead, status: number): void {
     const wanted = failureReportOf(request)
-    if (status !== 200) this.#options.counters.refused(status)
+    if (status !== 200) this.#refused(status)
     if (wanted === 'no' || (wanted === 'partial' && status === 200)) return
     const { transactionId, fromPath } = request
     this.#connection?.writeFrame(writeResponse(transactionId, status, firstOfPath(fromPath), this.path))
+  }
+
+  #refused(status: number): void {
+    this.#host.counters.refused(status)
+    if (this.onRefused !== undefined) setImmediate(this.onRefused, status)
   }
 
   /** Reads nothing of the peer until `work` is done. */
@@ -184,6 +202,7 @@ export class MsrpSession implements FrameTarget, Destination {
     if (this.#closed) return
     this.#closed = true
     clearTimeout(this.#absence)
+    clearTimeout(this.#redialing)
     const connection = this.#connection
     this.#failAll(481)
     this.#cut()
@@ -193,7 +212,7 @@ export class MsrpSession implements FrameTarget, Destination {
     this.#connection = undefined
     connection?.unbind(this)
     this.relieve()
-    this.#options.onClosed(this)
+    this.#host.onClosed(this)
     this.onClosed?.(by)
   }
 
@@ -202,18 +221,18 @@ export class MsrpSession implements FrameTarget, Destination {
   }
 
   expect(transactionId: string, pending: Pending): void {
-    if (this.#transactions.size === 0) this.#options.onExpecting(this)
+    if (this.#transactions.size === 0) this.#host.onExpecting(this)
     this.#transactions.set(transactionId, { pending, since: Number.POSITIVE_INFINITY })
   }
 
   sent(transactionId: string): void {
     const transaction = this.#transactions.get(transactionId)
-    if (transaction !== undefined) transaction.since = this.#options.now()
+    if (transaction !== undefined) transaction.since = this.#host.now()
   }
 
   /** Gives up requests that the peer has not answered in time. False: none is left (RFC 4975 §7.1). */
   expire(now: number): boolean {
-    const { transactionMs } = this.#options.limits
+    const { transactionMs } = this.#host.limits
     for (const [id, { pending, since }] of this.#transactions) {
       if (since === Number.POSITIVE_INFINITY) continue
       if (now - since < transactionMs) break
@@ -240,7 +259,7 @@ export class MsrpSession implements FrameTarget, Destination {
   piece(bytes: Buffer): void {
     if (this.#taking === 'chunk') {
       this.#position += bytes.length
-      if (this.#position <= this.#options.messageBytes) this.#receiver?.piece(bytes)
+      if (this.#position <= this.#messageBytes) this.#receiver?.piece(bytes)
       else this.refuse(413)
     }
     if (this.#taking === 'refused') this.#passOver(bytes.length)
@@ -269,8 +288,19 @@ export class MsrpSession implements FrameTarget, Destination {
     this.#cut()
     this.#failAll(408)
     if (this.#closed) return
-    this.#absence = setTimeout(() => this.closeBy('connection-lost'), this.#options.limits.returnMs)
+    this.#absence = setTimeout(() => this.closeBy('connection-lost'), this.#host.limits.returnMs)
+    this.#redial(redialMs)
     this.onLost?.()
+  }
+
+  /** Who opened the connection opens it again (RFC 4145 §5). */
+  #redial(wait: number): void {
+    const remote = this.#remote
+    if (remote?.setup !== 'active' || this.#closed) return
+    this.#redialing = setTimeout(() => {
+      if (this.#connection !== undefined) return
+      this.#connectTo(readRemote(remote), remote).catch(() => this.#redial(2 * wait))
+    }, wait)
   }
 
   /** 200: the connection is now that of this session. */
@@ -292,11 +322,12 @@ export class MsrpSession implements FrameTarget, Destination {
   }
 
   async #connectTo(first: MsrpUri, remote: Remote): Promise<void> {
-    const connection = await this.#options.connect(first, remote)
+    const connection = await this.#host.connect(first, remote)
     if (this.#closed || this.#connection !== undefined) {
       connection.unbind(this)
       return
     }
+    clearTimeout(this.#absence)
     this.#connection = connection
     connection.bind(this)
     this.probe()
@@ -319,7 +350,7 @@ export class MsrpSession implements FrameTarget, Destination {
   }
 
   #beginSend(head: FrameHead, connection: MsrpConnection): void {
-    this.#options.counters.received('SEND')
+    this.#host.counters.received('SEND')
     if (!head.hasBody) this.respond(head, 200)
     else if (this.#receiver === undefined || this.#remote === undefined) {
       this.#early = head
@@ -342,12 +373,15 @@ export class MsrpSession implements FrameTarget, Destination {
   }
 
   #statusFor({ range }: MessageFields): number {
-    const { messageBytes } = this.#options
-    return Math.max(range.start - 1, range.end ?? 0, range.total ?? 0) > messageBytes ? 413 : 200
+    return Math.max(range.start - 1, range.end ?? 0, range.total ?? 0) > this.#messageBytes ? 413 : 200
+  }
+
+  get #messageBytes(): number {
+    return this.#remote?.messageBytes ?? this.#options.messageBytes
   }
 
   #beginReport(head: FrameHead): void {
-    this.#options.counters.received('REPORT')
+    this.#host.counters.received('REPORT')
     this.#receiver?.report(head)
   }
 
@@ -383,10 +417,11 @@ export class MsrpSession implements FrameTarget, Destination {
   /** A sender that was told 413 is to stop; one that goes on and on is cut off. */
   #passOver(bytes: number): void {
     this.#refusedBytes += bytes
-    if (this.#refusedBytes <= this.#options.limits.refusedBytes) return
+    if (this.#refusedBytes <= this.#host.limits.refusedBytes) return
     const connection = this.#connection
+    const alone = connection?.sessionCount === 1
     this.closeBy('oversize')
-    connection?.endFor('oversize')
+    if (alone) connection.endFor('oversize')
   }
 }
 

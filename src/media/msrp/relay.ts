@@ -4,13 +4,15 @@ import { ChunkWriter, type Pending } from './chunk-writer.ts'
 import type { MsrpSession } from './msrp-session.ts'
 import type { Chunk, Receiver } from './receiver.ts'
 
-/** Sees what passes, and changes nothing of it. */
+/** Sees what passes, and changes nothing of what does. */
 export interface Tap {
+  /** A status other than 200 refuses the chunk; nothing of it passes. */
+  admit?(from: MsrpSession, chunk: Chunk): number
   /** A chunk begins; `from` is the session that it came on. */
   chunk(from: MsrpSession, chunk: Chunk): void
   piece?(from: MsrpSession, bytes: Buffer): void
-  /** Undefined: the rest of the chunk was refused or lost. */
-  end?(from: MsrpSession, flag: Continuation | undefined): void
+  /** Undefined: the rest of the chunk was refused or lost. Its sender hears of success only with a 200 that is promised here. */
+  end?(from: MsrpSession, flag: Continuation | undefined): Promise<number> | undefined
   report?(from: MsrpSession, head: FrameHead): void
 }
 
@@ -39,6 +41,8 @@ class Direction implements Receiver {
 
   begin(chunk: Chunk): number {
     if (this.#to.closed) return 481
+    const status = this.#tap?.admit?.(this.#from, chunk) ?? 200
+    if (status !== 200) return status
     this.#tap?.chunk(this.#from, chunk)
     const wanted = failureReportOf(chunk.head)
     this.#request = wanted === 'no' ? undefined : new RelayedRequest(this.#from, chunk.head, wanted === 'partial')
@@ -54,8 +58,9 @@ class Direction implements Receiver {
   }
 
   end(flag: Continuation): void {
-    this.#tap?.end?.(this.#from, flag)
+    const kept = this.#tap?.end?.(this.#from, flag)
     this.#writer.end(flag)
+    if (kept !== undefined) this.#request?.waitFor(kept)
     this.#request?.ended()
     this.#request = undefined
     this.#slow()
@@ -106,6 +111,12 @@ class RelayedRequest implements Pending {
     this.#parts--
     if (status !== 200) this.#finish(status)
     else this.#check()
+  }
+
+  /** Of what is said of success before. */
+  waitFor(status: Promise<number>): void {
+    this.begun()
+    void status.then((known) => this.answered(known))
   }
 
   ended(): void {

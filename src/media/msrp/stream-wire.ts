@@ -37,6 +37,14 @@ export class StreamWire implements Wire {
     this.socket.pause()
   }
 
+  /** A stream that is only paused reads once more; one with so much to give already does not. */
+  stop(bytes: Buffer): Buffer {
+    const left = Math.max(0, bytes.length - this.socket.readableHighWaterMark)
+    this.socket.pause()
+    this.socket.unshift(Buffer.from(bytes.subarray(left))) // a copy: the rest should not stay for its sake
+    return bytes.subarray(0, left)
+  }
+
   resume(): void {
     this.socket.resume()
   }

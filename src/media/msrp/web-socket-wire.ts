@@ -43,6 +43,12 @@ export class WebSocketWire implements Wire {
     this.#webSocket.pause()
   }
 
+  /** A frame is one message: it is taken whole. */
+  stop(bytes: Buffer): Buffer {
+    this.#webSocket.pause()
+    return bytes
+  }
+
   resume(): void {
     this.#webSocket.resume()
   }

@@ -11,6 +11,8 @@ export interface Wire {
   /** Text is latin1. */
   write(parts: readonly (string | Buffer)[]): void
   pause(): void
+  /** Pauses in the middle of what has just come: returns what of it must be taken now, the rest comes again later. */
+  stop(bytes: Buffer): Buffer
   resume(): void
   /** Closes when all is written. */
   end(): void

@@ -26,20 +26,24 @@ const maxTries = 64
 export class PortPairs {
   readonly #address: string
   readonly #free: number[] = []
-  readonly #limit: number
+  readonly limit: number
   #inUse = 0
   #peak = 0
 
   constructor({ address, first, last }: PortRange) {
     this.#address = address
     for (let port = first + (first % 2); port < last; port += 2) this.#free.push(port)
-    this.#limit = this.#free.length
+    this.limit = this.#free.length
     shuffle(this.#free)
   }
 
-  /** For metrics. */
-  get use(): { readonly inUse: number; readonly peak: number; readonly limit: number } {
-    return { inUse: this.#inUse, peak: this.#peak, limit: this.#limit }
+  get inUse(): number {
+    return this.#inUse
+  }
+
+  /** The most that were in use. */
+  get peak(): number {
+    return this.#peak
   }
 
   /** Binds a pair. Throws Failure('overloaded') when none is free. */

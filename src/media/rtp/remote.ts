@@ -1,5 +1,5 @@
 import { isIP, isIPv6, SocketAddress } from 'node:net'
-import { directionOf, sends } from '../../protocols/sdp/direction.ts'
+import { directionOf, isHeld, sends } from '../../protocols/sdp/direction.ts'
 import { codecsOf, type MediaAddress, offersRtcpMux, rtcpAddress, rtpAddress } from '../../protocols/sdp/rtp-media.ts'
 import type { MediaDescription, SessionDescription } from '../../protocols/sdp/session-description.ts'
 
@@ -12,6 +12,8 @@ export interface Remote {
   readonly muxed: boolean
   /** The party said that it sends: when nothing comes, it is gone. */
   readonly sends: boolean
+  /** The party takes what the other one sends. */
+  readonly receives: boolean
   /** RTCP of SRTP cannot be read. */
   readonly encrypted: boolean
   /** Keys are agreed on the path of the media (RFC 5764): DTLS passes. */
@@ -29,10 +31,16 @@ export function remoteOf(media: MediaDescription, session: SessionDescription): 
     rtcp: plain(rtcpAddress(media, session)),
     muxed: offersRtcpMux(media),
     sends: sends(directionOf(media, session)),
+    receives: !isHeld(media, session),
     encrypted: /SAVPF?$/i.test(media.protocol),
     dtls: /TLS\/RTP/i.test(media.protocol),
     clockRate: codecsOf(media)[0]?.clockRate ?? 8_000,
   }
+}
+
+/** What holds for a party of an offer and its answer: both must want RTCP on one port, and take what the other sends. */
+export function agreed(party: Remote, other: Remote): Remote {
+  return { ...party, muxed: party.muxed && other.muxed, sends: party.sends && other.receives }
 }
 
 /** The address as the socket tells it; 0.0.0.0 is a party on hold the old way (RFC 3264 §8.4), and nobody's address. */

@@ -13,4 +13,6 @@ export class RtpCounters {
   tooMany = 0
   /** Of one that does not have the floor. */
   muted = 0
+  /** Lines of which a party went silent that said it sends. */
+  silences = 0
 }

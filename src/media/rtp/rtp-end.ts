@@ -32,6 +32,8 @@ const maxRate = 2_000
 export class RtpEnd {
   /** RTP of this party does not pass: another one has the floor. */
   muted = false
+  /** When RTP of this party came last; 0: never. */
+  heardAt = 0
   readonly #needs: RtpEndNeeds
   readonly #rtp: Latch
   readonly #rtcp: Latch
@@ -109,6 +111,7 @@ export class RtpEnd {
 
   #pass(packet: Buffer): void {
     const { counters } = this.#needs
+    this.heardAt = this.#aliveAt
     if (this.muted) {
       counters.muted++
       return

@@ -1,18 +1,15 @@
 import { isIPv6 } from 'node:net'
 import { Failure } from '../../failure.ts'
-import { type PortPair, PortPairs } from './port-pairs.ts'
+import type { PortPair, PortPairs } from './port-pairs.ts'
 import type { Quality } from './reception.ts'
 import { RtpCounters } from './rtp-counters.ts'
+import type { RtpEngine } from './rtp-engine.ts'
 import { RtpRelay } from './rtp-relay.ts'
 
 export interface RtpPlaneNeeds {
-  /** Where the sockets listen. */
-  readonly address: string
+  readonly ports: PortPairs
   /** The address that session descriptions have. */
   readonly advertise: string
-  /** The range of ports, `media.rtpPorts`. */
-  readonly first: number
-  readonly last: number
   /** Milliseconds without a packet from a party that sends, after which it counts as gone. */
   readonly maxSilence: number
   /** Milliseconds without a packet after which a party may come from elsewhere. */
@@ -37,12 +34,12 @@ export class RtpPlane {
 
   constructor(needs: RtpPlaneNeeds) {
     this.#needs = needs
-    this.#ports = new PortPairs(needs)
+    this.#ports = needs.ports
   }
 
   /** Port pairs in use, the most there were, and how many there are. */
-  get use(): PortPairs['use'] {
-    return this.#ports.use
+  get use(): RtpEngine['use'] {
+    return this.#ports
   }
 
   /** A relay with ports at both ends. Throws Failure('overloaded') when too few are free; then it holds none. */
@@ -99,6 +96,7 @@ export class RtpPlane {
     for (const [relay, onSilence] of this.#relays) {
       if (relay.silence(now) < this.#needs.maxSilence) continue
       this.#relays.set(relay, nothing)
+      this.counters.silences++
       onSilence()
     }
   }

@@ -12,6 +12,19 @@ export interface Codec {
   readonly parameters: string | undefined
 }
 
+/** Attributes by which one end is reached: where its RTCP goes (RFC 3605), and how ICE finds a way to it (RFC 8839). */
+export const rtpAttributes = [
+  'rtcp',
+  'candidate',
+  'remote-candidates',
+  'end-of-candidates',
+  'ice-ufrag',
+  'ice-pwd',
+  'ice-options',
+  'ice-pacing',
+  'ice-mismatch',
+]
+
 /** Where media go. */
 export interface MediaAddress {
   readonly address: string

@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Failure } from '../../../src/failure.ts'
+import { PortPairs } from '../../../src/media/rtp/port-pairs.ts'
 import type { Quality } from '../../../src/media/rtp/reception.ts'
 import { type Remote, remoteOf } from '../../../src/media/rtp/remote.ts'
 import { RtpPlane } from '../../../src/media/rtp/rtp-plane.ts'
@@ -39,6 +40,7 @@ async function call(lines = '', protocol = 'RTP/AVP', onSilence = () => {}) {
   return { plane, alice, bob, relay }
 }
 
+const useOf = ({ use: { inUse, peak, limit } }: RtpPlane) => ({ inUse, peak, limit })
 const soundOf = ({ packet }: { packet: Buffer }) => readRtp(packet).payload.toString()
 
 /** Alice's word to bob, and his to her. */
@@ -183,13 +185,13 @@ test('a party that goes silent is told of once; one on hold may be silent', asyn
 
 test('what is closed is free again, whoever closes it', async () => {
   const { plane, relay } = await call()
-  expect(plane.use).toMatchObject({ inUse: 2, peak: 2, limit: 20 })
+  expect(useOf(plane)).toMatchObject({ inUse: 2, peak: 2, limit: 20 })
   relay.far.close()
   relay.near.close()
   await vi.waitFor(() => expect(plane.use.inUse).toBe(0))
   await plane.open(() => {})
   await plane.close()
-  expect(plane.use).toMatchObject({ inUse: 0, peak: 2 })
+  expect(useOf(plane)).toMatchObject({ inUse: 0, peak: 2 })
   await expect(plane.open(() => {})).rejects.toThrow('shutting down')
   expect(plane.use.inUse).toBe(0)
 })
@@ -214,10 +216,11 @@ test('ports of another program are passed over', async () => {
   await once(other, 'listening')
   onTestFinished(() => void other.close())
   const first = other.address().port & ~1
-  const options = { address: '127.0.0.1', advertise: '127.0.0.1', maxSilence: 1, relatchAfter: 1, now: () => 0 }
-  const plane = new RtpPlane({ ...options, first, last: first + 1, onQuality: () => {} })
+  const ports = new PortPairs({ address: '127.0.0.1', first, last: first + 1 })
+  const options = { ports, advertise: '127.0.0.1', maxSilence: 1, relatchAfter: 1, now: () => 0 }
+  const plane = new RtpPlane({ ...options, onQuality: () => {} })
   await expect(plane.open(() => {})).rejects.toThrow('no RTP port is free')
-  expect(plane.use).toEqual({ inUse: 0, peak: 0, limit: 1 })
+  expect(useOf(plane)).toEqual({ inUse: 0, peak: 0, limit: 1 })
 })
 
 test('an end describes itself: its port and address, and no RTCP elsewhere', async () => {

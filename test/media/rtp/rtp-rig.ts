@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
+import { PortPairs } from '../../../src/media/rtp/port-pairs.ts'
 import type { Quality } from '../../../src/media/rtp/reception.ts'
 import { RtpPlane } from '../../../src/media/rtp/rtp-plane.ts'
 
@@ -14,7 +15,8 @@ export async function startPlane(
   const first = Math.min(socket.address().port, 65_000) & ~1
   await new Promise<void>((resolve) => socket.close(() => resolve()))
   const plane = new RtpPlane({
-    ...{ address: '127.0.0.1', advertise: '127.0.0.1', first, last: first + 2 * pairs - 1 },
+    ports: new PortPairs({ address: '127.0.0.1', first, last: first + 2 * pairs - 1 }),
+    advertise: '127.0.0.1',
     ...{ maxSilence: 30_000, relatchAfter: 3_000, now, onQuality },
   })
   onTestFinished(() => plane.close())

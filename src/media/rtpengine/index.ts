@@ -1,0 +1,1 @@
+export { Rtpengine, type RtpengineNeeds } from './rtpengine.ts'
