@@ -53,7 +53,7 @@ module.exports = {
     {
       name: 'stack-is-for-edge-and-client',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(sip|signalling/edge/embedded|client)/|^src/app(\\.ts$|/)' },
+      from: { path: '^src/', pathNot: '^src/(sip|signalling/edge|client)/|^src/app(\\.ts$|/)' },
       to: { path: '^src/sip/' },
     },
     {
@@ -61,6 +61,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(signalling/edge/|app\\.ts$|app/)' },
       to: { path: '^src/signalling/edge/', pathNot: '^src/signalling/edge/sip-port\\.ts$' },
+    },
+    {
+      name: 'drachtio-is-for-its-edge',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/signalling/edge/drachtio/' },
+      to: { path: 'node_modules/drachtio-srf/' },
     },
     {
       name: 'nothing-imports-the-root',

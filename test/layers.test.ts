@@ -47,6 +47,7 @@ const violations: readonly (readonly [rule: string, from: string, to: string])[]
   ],
   ['stack-is-for-edge-and-client', 'src/signalling/registrar/stack.ts', 'src/sip/stack.ts'],
   ['only-the-root-builds-the-edge', 'src/main-edge.ts', 'src/signalling/edge/embedded/edge.ts'],
+  ['drachtio-is-for-its-edge', 'src/operations/srf.ts', 'node_modules/drachtio-srf/lib/srf.js'],
   ['nothing-imports-the-root', 'src/operations/root.ts', 'src/app.ts'],
   ['sources-do-not-import-tests', 'src/operations/test.ts', 'test/support/phone.ts'],
   ['no-unresolvable', 'src/operations/nowhere.ts', 'src/operations/not-there.ts'],

@@ -10,4 +10,5 @@ export {
 export { GroupCommit, type GroupCommitOptions } from './group-commit.ts'
 export type { Log } from './log.ts'
 export { migrate } from './migrate.ts'
+export { type Heir, Nodes, type NodesOptions } from './nodes.ts'
 export { Notifications } from './notifications.ts'

@@ -21,6 +21,7 @@ const heartbeatMs = 5000
 export class ListeningConnection {
   readonly #needs: Needs
   #client: pg.Client | undefined
+  #turn: Promise<unknown> = Promise.resolve()
   #state: 'idle' | 'connecting' | 'connected' | 'closed' = 'idle'
   #pauseMs = firstPauseMs
   #retry: NodeJS.Timeout | undefined
@@ -46,6 +47,7 @@ export class ListeningConnection {
     this.#state = 'connecting'
     const client = this.#needs.connect()
     this.#client = client
+    this.#turn = Promise.resolve()
     client.on('notification', ({ channel, payload }) => this.#needs.onNotification(channel, payload ?? ''))
     client.on('error', (error) => this.#lost(client, error))
     client.on('end', () => this.#lost(client, new Error('connection ended')))
@@ -63,7 +65,7 @@ export class ListeningConnection {
     const client = this.#client
     if (client === undefined) return
     try {
-      await client.query(channels.map((channel) => `LISTEN ${pg.escapeIdentifier(channel)};`).join(''))
+      await this.#query(client, channels.map((channel) => `LISTEN ${pg.escapeIdentifier(channel)};`).join(''))
       this.#pauseMs = firstPauseMs
       if (this.#client !== client) return
       this.#needs.onListening(channels)
@@ -73,10 +75,17 @@ export class ListeningConnection {
     }
   }
 
+  /** One after the other: a client takes no second statement while it has one under way. */
+  #query(client: pg.Client, text: string): Promise<unknown> {
+    const turn = this.#turn.then(() => client.query(text))
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
   #beatLater(client: pg.Client): void {
     clearTimeout(this.#heartbeat)
     this.#heartbeat = setTimeout(() => {
-      client.query('SELECT 1').then(
+      this.#query(client, 'SELECT 1').then(
         () => this.#client === client && this.#beatLater(client),
         (error) => this.#lost(client, error),
       )

@@ -30,14 +30,18 @@ interface Needs {
   readonly now: () => number
 }
 
+/** A phone that has not answered its INVITE may never do so, and holds up nobody who closes (RFC 3261 §9.1). */
+const cancelledWaitsMs = 1000
+
 /** The sending side: requests out, their responses back to them (RFC 3261 §17.1, §18.1). */
 export class ClientCore implements OutboundNeeds {
   readonly context: ClientContext
   readonly #needs: Needs
   readonly #tcpSwitch: TcpSwitch
   readonly #branchPrefix: string
-  readonly #underWay = new Set<ClientTransaction>()
+  readonly #underWay = new Set<OutboundRequest>()
   #onIdle: () => void = () => {}
+  #giveUp: NodeJS.Timeout | undefined
 
   constructor(needs: Needs) {
     const { wheel, counters, transactions } = needs
@@ -64,14 +68,21 @@ export class ClientCore implements OutboundNeeds {
     else void this.#resolveAck(ack, target).catch(() => {})
   }
 
-  /** Calls back once when no request is under way. */
+  /** Calls back once when no request is under way. For the end of an INVITE that was cancelled it waits a moment only. */
   whenIdle(call: () => void): void {
-    if (this.#underWay.size === 0) call()
-    else this.#onIdle = call
+    if (this.#underWay.size === 0) {
+      call()
+      return
+    }
+    this.#onIdle = call
+    this.#giveUp = setTimeout(() => {
+      for (const outbound of this.#underWay) if (outbound.isCancelled) outbound.abandon()
+    }, cancelledWaitsMs)
   }
 
   /** Ends what is under way; each is told a local 408. */
   close(): void {
+    clearTimeout(this.#giveUp)
     for (const outbound of this.#underWay) outbound.abandon()
   }
 
@@ -117,7 +128,7 @@ export class ClientCore implements OutboundNeeds {
     this.#tcpSwitch.onFailed(hop)
   }
 
-  onDone(outbound: ClientTransaction): void {
+  onDone(outbound: OutboundRequest): void {
     this.#underWay.delete(outbound)
     if (this.#underWay.size === 0) this.#onIdle()
   }

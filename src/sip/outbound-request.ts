@@ -38,7 +38,7 @@ export interface OutboundNeeds {
   /** The hops for a request of that size, where `hop` would be the one. */
   hopsFor(hop: Hop, size: number): readonly Hop[]
   onHopFailed(hop: Hop): void
-  onDone(outbound: ClientTransaction): void
+  onDone(outbound: OutboundRequest): void
 }
 
 /**
@@ -73,6 +73,11 @@ export class OutboundRequest implements ClientTransaction, ClientUser, InviteReq
     this.#target = target
     this.#onFinal = onFinal
     this.#onProvisional = onProvisional
+  }
+
+  /** An INVITE that nobody wants answered any more. */
+  get isCancelled(): boolean {
+    return this.#isCancelled
   }
 
   start(): void {

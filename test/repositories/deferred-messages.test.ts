@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import {
   type ClaimOptions,
@@ -29,7 +29,7 @@ const day = 86_400_000
 const now = Date.now()
 let arrival = now * 1000
 
-function message(callId: string = randomUUID()): PagerMessage {
+function message(callId: string = randomUUID(), body = Buffer.from(callId)): PagerMessage {
   const headers = new Headers([
     ['From', '<sip:alice@parley.test>;tag=a'],
     ['To', '<sip:bob@parley.test>'],
@@ -37,7 +37,7 @@ function message(callId: string = randomUUID()): PagerMessage {
     ['CSeq', '1 MESSAGE'],
   ])
   return new PagerMessage({
-    request: new SipRequest('MESSAGE', 'sip:bob@parley.test', headers, Buffer.from(callId)),
+    request: new SipRequest('MESSAGE', 'sip:bob@parley.test', headers, body),
     sender: { aor: 'sip:alice@parley.test', trusted: false, anonymous: false },
     recipient: 'sip:bob@parley.test',
     arrived: ++arrival,
@@ -112,7 +112,7 @@ test('a device claims its own rows and those of anybody, oldest first, as one de
     [dashed(third.id), ['']],
     [dashed(fourth.id), ['phone']],
   ])
-  expect(claimed[0]?.request.toString('latin1')).toContain(`Call-ID: ${first.request.headers.get('call-id')}`)
+  expect(claimed[0]?.request?.toString('latin1')).toContain(`Call-ID: ${first.request.headers.get('call-id')}`)
   expect(await claim('tablet')).toMatchObject([{ message: dashed(second.id) }])
 })
 
@@ -122,6 +122,14 @@ test('what is claimed is nobody else’s until the lease is over', async () => {
   expect(await claim('phone')).toHaveLength(0)
   expect(await claim('tablet', { now: now + 999 })).toHaveLength(0)
   expect(await claim('tablet', { now: now + 1001, until: now + 2000 })).toHaveLength(1)
+})
+
+test('a device whose own row is to be tried later does not get the message by the row of anybody', async () => {
+  const later = { device: 'phone', attempts: 1, nextAt: now + 5000, expiresAt: now + 100_000 }
+  const kept = await keep([later, ''])
+  expect(await claim('phone')).toHaveLength(0)
+  expect(await claim('tablet')).toMatchObject([{ message: dashed(kept.id), devices: [''] }])
+  expect(await claim('phone', { dueBy: now + 5000 })).toMatchObject([{ devices: ['phone'] }])
 })
 
 test('two who claim at once never get the same', async () => {
@@ -232,4 +240,48 @@ test('the state of a message moves forward only, and a plain message is found by
   expect(await stored.advance({ ...of, disposition: 3 })).toEqual([{ owner: 2, advanced: false }])
   expect(await stored.advance({ ...of, disposition: 5 })).toEqual([{ owner: 2, advanced: true }])
   expect(await stored.advance({ ...of, disposition: 1 })).toEqual([{ owner: 2, advanced: false }])
+})
+
+const large = (bytes = 3_000_000) => message(randomUUID(), randomBytes(bytes))
+
+test('of a large message what is claimed names it only, and its content is asked for', async () => {
+  const [big, small] = [large(), message()]
+  await Promise.all([keep(['', 'phone'], { of: big }), keep(['phone'], { of: small })])
+  const claimed = await claim('phone')
+  expect(claimed.map(({ request }) => request === undefined)).toEqual([true, false])
+  const request = await queue.requestOf(2, claimed[0]?.message ?? '')
+  expect(request?.subarray(-big.request.body.length).equals(big.request.body)).toBe(true)
+  await queue.settle(keysOf(big, '', 'phone'))
+  expect(await queue.requestOf(2, big.id)).toBeUndefined()
+})
+
+test('a large message that has expired comes without its content', async () => {
+  const big = await keep([''], { of: large() })
+  await db.database.knex('deferred').update({ expires_at: new Date(now), next_at: new Date(now) })
+  expect(await queue.claimExpired(now, now + 1000, 10)).toMatchObject([{ message: dashed(big.id), request: null }])
+})
+
+test('a large message that is known already changes nothing, and a copy for its sender is committed with it', async () => {
+  const commit = { ...commitOf([''], { of: large() }) }
+  const copy = storedMessage(commit.message.message, 1, 'out', true)
+  const again = stored.commit({ ...commit, copy })
+  expect([await again, await stored.commit({ ...commit, copy })]).toEqual([true, false])
+  expect([await messages(), await rows()]).toEqual([2, 1])
+})
+
+test('who is still at it extends the lease; what is not leased stays as it is', async () => {
+  const kept = await keep(['phone', 'tablet'])
+  await claim('phone')
+  await queue.extend(keysOf(kept, 'phone', 'tablet'), now + 60_000)
+  expect(await queue.due(now + 59_000, 10)).toEqual([])
+  expect(await claim('phone', { now: now + 59_000 })).toEqual([])
+  expect(await claim('phone', { now: now + 60_001, until: now + 90_000 })).toHaveLength(1)
+  expect(await claim('tablet')).toHaveLength(1)
+})
+
+test('a message tells for whom it waits', async () => {
+  const kept = await keep(['phone', ''])
+  expect((await queue.devicesWaiting(2, kept.id)).sort()).toEqual(['', 'phone'])
+  await queue.settle(keysOf(kept, 'phone'))
+  expect(await queue.devicesWaiting(2, kept.id)).toEqual([''])
 })

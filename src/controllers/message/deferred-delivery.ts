@@ -1,19 +1,26 @@
 import { Failure } from '../../failure.ts'
-import { type SipMessage, SipRequest } from '../../protocols/sip/message.ts'
+import { Headers } from '../../protocols/sip/headers.ts'
+import { type SipMessage, SipRequest, SipResponse } from '../../protocols/sip/message.ts'
 import { readMessage } from '../../protocols/sip/read-message.ts'
 import type { Claimed, ClaimOptions, DeferredKey, DueDevice, Expired, Release } from './deferred-messages.ts'
-import { type Device, wayTo } from './device.ts'
+import type { Device } from './device.ts'
 import { isAcceptance, isAway, isBindingGone } from './device-answer.ts'
+import { Gate } from './gate.ts'
+import { LateDelivery, type LateDeliveryNeeds, type Outcome } from './late-delivery.ts'
+import type { Reception } from './needs.ts'
 import { backOff, type Policy } from './policy.ts'
-import type { Send, Sending } from './sending.ts'
+import { cameInSession } from './session-message.ts'
 
 export interface DeferredDeliveryNeeds {
   readonly now: () => number
   readonly random: () => number
   readonly policy: Policy
   readonly devicesOf: (owner: number) => readonly Device[] | Promise<readonly Device[]>
-  readonly send: Send
+  readonly send: LateDeliveryNeeds['send']
+  readonly overSession: LateDeliveryNeeds['overSession']
   readonly bindingGone: (device: Device) => void
+  /** What a user has set of such messages for that device. */
+  readonly receptionOf: (kept: SipRequest, device: Device) => Reception | Promise<Reception>
   /** A message that nobody has accepted in its time: told to its sender, if that was asked for. */
   readonly expired: (request: SipRequest, peer: string, message: string) => Promise<void>
   readonly delivered: () => void
@@ -25,6 +32,9 @@ export interface DeferredDeliveryNeeds {
 /** What this class calls of `DeferredMessages`. */
 interface Queue {
   claim(options: ClaimOptions): Promise<Claimed[]>
+  requestOf(owner: number, message: string): Promise<Buffer | undefined>
+  extend(keys: readonly DeferredKey[], until: number): Promise<void>
+  devicesWaiting(owner: number, message: string): Promise<string[]>
   settle(keys: readonly DeferredKey[]): Promise<void>
   release(releases: readonly Release[]): Promise<void>
   due(now: number, limit: number): Promise<DueDevice[]>
@@ -42,6 +52,8 @@ const whenever = Date.UTC(9999, 0)
 const firstBatch = 8
 const batch = 64
 const mostAtOnce = 256
+/** Large messages in memory, on their way to devices. */
+const mostLarge = 12
 const mostDue = 256
 const sweepInterval = 1000
 /** Other nodes learn of a registration by a notification, which may come after a message was kept as for an absent user. */
@@ -62,7 +74,8 @@ export class DeferredDelivery {
   readonly #drains = new Map<string, Drain>()
   readonly #queued: string[] = []
   readonly #rechecks = new Map<number, number>()
-  readonly #sendings = new Set<Sending>()
+  readonly #late: LateDelivery
+  readonly #large = new Gate(mostLarge)
   #running = 0
   #closing = false
   #timer: NodeJS.Timeout | undefined
@@ -71,6 +84,7 @@ export class DeferredDelivery {
 
   constructor(needs: DeferredDeliveryNeeds) {
     this.#needs = needs
+    this.#late = new LateDelivery({ ...needs, maxBytes: needs.policy.maxBytes })
   }
 
   /** Devices that are being served, or wait to be. */
@@ -93,6 +107,11 @@ export class DeferredDelivery {
     this.#wake(device, whenever)
   }
 
+  /** Something was kept for a device that is there: it gets what is due. */
+  wake(device: Device): void {
+    this.#wake(device, this.#needs.now())
+  }
+
   /** A message was kept for somebody who was not there a moment ago. */
   kept(owner: number): void {
     if (this.#rechecks.size < mostRechecks) this.#rechecks.set(owner, this.#needs.now() + recheckAfter)
@@ -113,7 +132,8 @@ export class DeferredDelivery {
     this.#closing = true
     clearInterval(this.#timer)
     for (const key of this.#queued.splice(0)) this.#drains.delete(key)
-    for (const sending of this.#sendings) sending.abandon()
+    this.#large.close()
+    this.#late.abandon()
     await this.#sweeping
     if (this.#running > 0) {
       await new Promise<void>((resolve) => {
@@ -160,7 +180,8 @@ export class DeferredDelivery {
 
   /** The notification first: should this process end between the two, it is sent again, and not lost. */
   async #giveUp(row: Expired): Promise<void> {
-    const request = row.request === null ? undefined : readKept(row.request)
+    const bytes = row.request ?? (row.device === '' ? await this.#needs.queue.requestOf(row.owner, row.message) : null)
+    const request = bytes ? readKept(bytes) : undefined
     try {
       if (request !== undefined) await this.#needs.expired(request, row.peer, row.message)
     } catch (error) {
@@ -234,7 +255,12 @@ export class DeferredDelivery {
         break
       }
       reached = message.arrived
-      const final = await this.#offer(drain.device, message)
+      const final = await this.#offer(drain.device, message, claimed.slice(at))
+      if (final.unfit && !this.#closing) {
+        if (final === refused) await this.#refused(drain.device, message)
+        else await this.#unfit(drain.device, message)
+        continue
+      }
       if (isAcceptance(final)) {
         this.#needs.delivered()
         settling.push(this.#settled(message))
@@ -247,23 +273,75 @@ export class DeferredDelivery {
     return (await Promise.all(settling)).includes(false) ? undefined : reached
   }
 
-  async #offer(device: Device, { request }: Claimed): ReturnType<() => Sending['final']> {
+  /** `held`: what the device was given a lease of and does not have yet, this message first. */
+  #offer(device: Device, message: Claimed, held: readonly Claimed[]): Promise<Outcome> {
+    const { request } = message
+    if (request === undefined) return this.#holding(held, () => this.#offerLarge(device, message))
     const kept = readKept(request)
-    const headers = kept.headers.clone()
-    for (const hop of device.path) headers.add('Route', hop)
-    const copy = new SipRequest(kept.method, device.contact, headers, kept.body)
-    const sending = this.#needs.send(copy, wayTo(device))
-    this.#sendings.add(sending)
+    if (!cameInSession(kept)) return this.#bring(kept, device)
+    return this.#holding(held, () => this.#bring(kept, device))
+  }
+
+  #bring(kept: SipRequest, device: Device): Promise<Outcome> {
+    const reception = this.#needs.receptionOf(kept, device)
+    if (reception instanceof Promise)
+      return reception.then((is) => (is === 'refuse' ? refused : this.#late.deliver(kept, device)))
+    return reception === 'refuse' ? Promise.resolve(refused) : this.#late.deliver(kept, device)
+  }
+
+  async #offerLarge(device: Device, { owner, message }: Claimed): Promise<Outcome> {
+    const outcome = await this.#large.enter(async () => {
+      const request = await this.#needs.queue.requestOf(owner, message)
+      return request && (await this.#bring(readKept(request), device))
+    })
+    return outcome ?? notOffered
+  }
+
+  /** A session may take longer than a lease: it is renewed for as long as `work` goes on. */
+  async #holding(claimed: readonly Claimed[], work: () => Promise<Outcome>): Promise<Outcome> {
+    const { queue, now } = this.#needs
+    const keys = claimed.flatMap(keysOf)
+    const renew = () => queue.extend(keys, now() + lease).catch((err) => this.#warn(err, 'a lease was not renewed'))
+    const timer = setInterval(renew, lease / 3)
     try {
-      return await sending.final
+      return await work()
     } finally {
-      this.#sendings.delete(sending)
+      clearInterval(timer)
     }
+  }
+
+  /** The device has no way to get it: it waits for the others, or nobody is left to whom it could be brought. */
+  async #unfit(device: Device, message: Claimed): Promise<void> {
+    const { queue, now, policy } = this.#needs
+    const keys = keysOf(message)
+    await queue.settle(keys.filter((key) => key.device !== ''))
+    const anybody = keys.find((key) => key.device === '')
+    if (anybody === undefined) {
+      this.wake(device) // who gave the row of anybody back may have done so because of this device
+      return
+    }
+    const waiting = await queue.devicesWaiting(message.owner, message.message)
+    const nobodyIsLeft = waiting.length === 1 && waiting[0] === ''
+    if (nobodyIsLeft) await this.#giveUp({ ...anybody, peer: message.peer, request: message.request ?? null })
+    else await queue.release([{ key: anybody, nextAt: now() + policy.retry.longest, attempted: true }])
+  }
+
+  /** The user does not want it on that device: it waits for the registration of others, or goes to those that are there. */
+  async #refused({ owner, device }: Device, message: Claimed): Promise<void> {
+    const { queue, receptionOf, devicesOf } = this.#needs
+    const keys = keysOf(message)
+    await queue.settle(keys.filter((key) => key.device !== ''))
+    const anybody = keys.filter((key) => key.device === '')
+    await queue.release(anybody.map((key) => ({ key, nextAt: message.expiresAt, attempted: true })))
+    const kept = message.request && readKept(message.request)
+    if (kept === undefined) return
+    for (const other of await devicesOf(owner))
+      if (other.device !== device && (await receptionOf(kept, other)) === 'deliver') this.deviceRegistered(other)
   }
 
   /** Not waited for before the next message: commits of many devices go together. */
   #settled(message: Claimed): Promise<boolean> {
-    return this.#needs.queue.settle(keysOf(message)).then(
+    return this.#needs.queue.settle(keysOfAccepted(message)).then(
       () => true,
       (error) => {
         this.#warn(error, 'an accepted message is still in the queue')
@@ -272,12 +350,7 @@ export class DeferredDelivery {
     )
   }
 
-  async #failed(
-    device: Device,
-    message: Claimed,
-    final: Awaited<Sending['final']>,
-    rest: readonly Claimed[],
-  ): Promise<void> {
+  async #failed(device: Device, message: Claimed, final: Outcome, rest: readonly Claimed[]): Promise<void> {
     const { policy, random, queue, now } = this.#needs
     if (this.#closing) return queue.release(releasesOf([message, ...rest], now(), false))
     if (isBindingGone(final, device.path)) {
@@ -295,8 +368,20 @@ export class DeferredDelivery {
   }
 }
 
+/** The message is gone, or the server goes. */
+/** By the settings of its user, and not by the device. */
+const refused: Outcome = { response: new SipResponse(403, 'Forbidden', new Headers()), local: true, unfit: true }
+const notOffered: Outcome = { response: new SipResponse(487, 'Request Terminated', new Headers()), local: false }
+
 const keysOf = ({ owner, arrived, message, devices }: Claimed): DeferredKey[] =>
   devices.map((device) => ({ owner, device, arrived, message }))
+
+/** The row of anybody goes with the first acceptance, whichever device has a lease of it. */
+const keysOfAccepted = (message: Claimed): DeferredKey[] => {
+  const keys = keysOf(message)
+  const { owner, arrived, message: id, devices } = message
+  return devices.includes('') ? keys : [{ owner, device: '', arrived, message: id }, ...keys]
+}
 
 const releasesOf = (claimed: readonly Claimed[], nextAt: number, attempted: boolean): Release[] =>
   claimed.flatMap((message) => keysOf(message).map((key) => ({ key, nextAt, attempted })))

@@ -1,6 +1,6 @@
 import type { Database } from '../../database/index.ts'
 import { columns, GroupCommit } from '../../database/index.ts'
-import { type RepositoryOptions, type WaitingFor, waitColumns } from './stored-messages.ts'
+import { largeRequest, type RepositoryOptions, type WaitingFor, waitColumns } from './stored-messages.ts'
 
 /** A row of the queue: for one device, or for whoever registers first (''). */
 export interface DeferredKey {
@@ -21,8 +21,8 @@ export interface Claimed {
   readonly expiresAt: number
   /** Who it is from (who it is to, in a row of the sender's). */
   readonly peer: string
-  /** The request as it was kept. */
-  readonly request: Buffer
+  /** The request as it was kept; undefined where it is large, and has to be asked for (`requestOf`). */
+  readonly request: Buffer | undefined
 }
 
 export interface ClaimOptions {
@@ -45,7 +45,7 @@ interface ClaimedRow {
   readonly attempts: number
   readonly expires_at: Date
   readonly peer: string
-  readonly request: Buffer
+  readonly request: Buffer | null
 }
 
 /** When a row is looked at next, and whether the time before was an attempt. */
@@ -131,6 +131,23 @@ export class DeferredMessages {
     ])
   }
 
+  /** A request that was too large to come with what was claimed; undefined: it is gone. */
+  async requestOf(owner: number, message: string): Promise<Buffer | undefined> {
+    const [row] = await this.#database.query<{ request: Buffer }>(requestStatement, [owner, message])
+    return row?.request
+  }
+
+  /** Whoever holds these leases is still at it. */
+  async extend(keys: readonly DeferredKey[], until: number): Promise<void> {
+    await this.#database.query(extendStatement, [...keyColumns(keys), new Date(until)])
+  }
+
+  /** Whom a message waits for: devices, and '' if nobody has accepted it. */
+  async devicesWaiting(owner: number, message: string): Promise<string[]> {
+    const rows = await this.#database.query<{ device: string }>(waitingStatement, [owner, message])
+    return rows.map(({ device }) => device)
+  }
+
   /** Devices with rows that are due: next attempts, and leases whose holder is gone. */
   async due(now: number, limit: number): Promise<DueDevice[]> {
     return await this.#database.query<DueDevice>(dueStatement, [new Date(now), limit])
@@ -141,9 +158,10 @@ export class DeferredMessages {
     await this.#database.query(postponeStatement, [owner, device, new Date(now)])
   }
 
-  /** Whoever held a lease is gone. */
+  /** Whoever held a lease is gone: what was leased is tried again at once. */
   async endLeases(): Promise<void> {
-    await this.#database.knex('deferred').whereNotNull('leased_until').update({ leased_until: null })
+    const { knex } = this.#database
+    await knex('deferred').whereNotNull('leased_until').update({ leased_until: null, next_at: knex.fn.now() })
   }
 
   /** Expired rows, leased. Those with device '' are of messages that nobody has accepted. */
@@ -175,7 +193,7 @@ interface LeftOver {
 
 export interface Expired extends DeferredKey {
   readonly peer: string
-  /** Empty unless the device is ''. */
+  /** Empty unless the device is '', and where it is large. */
   readonly request: Buffer | null
 }
 
@@ -188,8 +206,8 @@ function joined(owner: number, rows: readonly ClaimedRow[]): Claimed[] {
       claimed[claimed.length - 1] = { ...last, devices: [...last.devices, row.device] }
       continue
     }
-    const { message, arrived, device, attempts, peer, request } = row
-    const expiresAt = row.expires_at.getTime()
+    const { message, arrived, device, attempts, peer } = row
+    const [expiresAt, request] = [row.expires_at.getTime(), row.request ?? undefined]
     claimed.push({ owner, message, arrived, devices: [device], attempts, expiresAt, peer, request })
   }
   return claimed
@@ -243,7 +261,10 @@ const settleSql = `
   )
   select owner from lessened where waiting <= 0`
 
-/** Of equal arrival all are taken, so that the two rows of a message are never parted. */
+/**
+ * Of equal arrival all are taken, so that the two rows of a message are never parted; nor does that of anybody go to a device
+ * whose own row is not to be tried yet: it would get the message a second time.
+ */
 const claimStatement = {
   name: planned,
   text: `
@@ -253,9 +274,13 @@ const claimStatement = {
         and (leased_until is null or leased_until <= $5) and expires_at > $5
       order by arrived limit $7 for update skip locked
     ), anybodys as materialized (
-      select owner, device, arrived, message from deferred
+      select owner, device, arrived, message from deferred d
       where owner = $1 and device = '' and arrived > $3 and (attempts = 0 or next_at <= $4)
         and (leased_until is null or leased_until <= $5) and expires_at > $5
+        and not exists
+          (select from deferred o
+           where o.owner = d.owner and o.device = $2 and o.arrived = d.arrived and o.message = d.message
+             and ((o.attempts > 0 and o.next_at > $4) or o.leased_until > $5))
       order by arrived limit $7 for update skip locked
     ), oldest as (
       select * from (select * from own union all select * from anybodys) as both_kinds
@@ -265,7 +290,8 @@ const claimStatement = {
       where d.owner = o.owner and d.device = o.device and d.arrived = o.arrived and d.message = o.message
       returning d.owner, d.device, d.arrived, d.message, d.attempts, d.expires_at
     )
-    select l.device, l.arrived, l.message, l.attempts, l.expires_at, m.peer, m.request
+    select l.device, l.arrived, l.message, l.attempts, l.expires_at, m.peer,
+      case when octet_length(m.request) <= ${largeRequest} then m.request end as request
     from leased l join messages m on m.owner = l.owner and m.id = l.message
     order by l.arrived, l.message, l.device desc`,
 }
@@ -308,6 +334,23 @@ const claimExpiredStatement = {
       where d.owner = e.owner and d.device = e.device and d.arrived = e.arrived and d.message = e.message
       returning d.owner, d.device, d.arrived, d.message
     )
-    select l.owner, l.device, l.arrived, l.message, m.peer, case when l.device = '' then m.request end as request
+    select l.owner, l.device, l.arrived, l.message, m.peer,
+      case when l.device = '' and octet_length(m.request) <= ${largeRequest} then m.request end as request
     from leased l join messages m on m.owner = l.owner and m.id = l.message`,
+}
+
+const requestStatement = { name: 'message-request', text: 'select request from messages where owner = $1 and id = $2' }
+
+const extendStatement = {
+  name: planned,
+  text: `
+    update deferred d set leased_until = $5, next_at = least($5, d.expires_at)
+    from unnest($1::bigint[], $2::text[], $3::bigint[], $4::uuid[]) as k (owner, device, arrived, message)
+    where d.owner = k.owner and d.device = k.device and d.arrived = k.arrived and d.message = k.message
+      and d.leased_until is not null`,
+}
+
+const waitingStatement = {
+  name: planned,
+  text: 'select device from deferred where owner = $1 and message = $2',
 }

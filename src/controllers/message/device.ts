@@ -13,6 +13,8 @@ export interface Device {
   readonly flow: string
   /** Above 0: the client keeps its flow open itself, and is reached over no other way (RFC 5626 §5.3). */
   readonly regId: number
+  /** What its registration came over, such as `udp`. */
+  readonly transport: string
   readonly features: Params
 }
 

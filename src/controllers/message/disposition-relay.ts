@@ -1,4 +1,5 @@
 import type { Imdn } from '../../protocols/imdn/imdn.ts'
+import { mediaType } from '../../protocols/mime/content-type.ts'
 import { rankOf, readDispositions } from './disposition-notification.ts'
 import { DispositionStates } from './disposition-states.ts'
 import { firstRowId, lastRowId } from './message-id.ts'
@@ -8,10 +9,26 @@ import type { MessageReply } from './reply.ts'
 import type { StoredMessages } from './stored-messages.ts'
 import type { TerminatingFunction } from './terminating-function.ts'
 
-interface DispositionNeeds extends Pick<Needs, 'subscriberOf' | 'policy'> {
+interface DispositionNeeds extends Pick<Needs, 'subscriberOf' | 'settingsOf' | 'policy'> {
   readonly stored: StoredMessages
   readonly terminating: TerminatingFunction
   readonly absorbed: () => void
+}
+
+/** Sessions in which a sender may be told. */
+export interface NotifiedSessions {
+  /** False: there is no session with them that takes it. */
+  notify(notification: SessionNotification): boolean | Promise<boolean>
+}
+
+export interface SessionNotification {
+  /** Who notifies. */
+  readonly from: string
+  /** Who has sent the message. */
+  readonly to: string
+  readonly messageId: string
+  readonly contentType: string
+  readonly body: Buffer
 }
 
 /** A message whose state a notification moved forward, and what it was before. */
@@ -22,6 +39,7 @@ interface Moved {
 
 const recentStates = 50_000
 const absorbed: MessageReply = { status: 200 }
+const passed: MessageReply = { status: 200 }
 
 /**
  * Notifications on their way to the sender of a message (RFC 5438). With several devices that sender sees one
@@ -31,11 +49,18 @@ export class DispositionRelay {
   readonly #needs: DispositionNeeds
   readonly #states = new DispositionStates(recentStates)
 
+  #sessions: NotifiedSessions | undefined
+
   constructor(needs: DispositionNeeds) {
     this.#needs = needs
   }
 
-  async relay(notification: PagerMessage): Promise<MessageReply> {
+  notifyIn(sessions: NotifiedSessions): void {
+    this.#sessions = sessions
+  }
+
+  /** `inSession`: brings it to the other party of the session that it came in; without it, it goes to the sender's devices. */
+  async relay(notification: PagerMessage, inSession?: () => Promise<MessageReply>): Promise<MessageReply> {
     const told = readDispositions(notification.request)
     const found = this.#needs.subscriberOf(notification.recipient)
     const recipient = found instanceof Promise ? await found : found
@@ -45,11 +70,22 @@ export class DispositionRelay {
     try {
       if (told.length > 0 && moved.length === 0) return this.#absorb()
       if (!(await this.#isNews(notification, told, sender, recipient?.id))) return this.#absorb()
+      if (inSession !== undefined) return await inSession()
+      if (await this.#toldInSession(notification, sender)) return passed
       return await this.#needs.terminating.deliver(notification, { storable: false, sender: undefined })
     } catch (error) {
       for (const { key, before } of moved) this.#states.set(key, before)
       throw error
     }
+  }
+
+  /** Only CPIM goes there, as it tells whom a notification is from. */
+  async #toldInSession({ request, sender: notifier }: PagerMessage, to: string): Promise<boolean> {
+    const contentType = request.headers.get('content-type') ?? ''
+    if (this.#sessions === undefined || mediaType(contentType) !== 'message/cpim') return false
+    if (request.headers.has('content-encoding')) return false
+    const messageId = request.headers.get('call-id') ?? ''
+    return await this.#sessions.notify({ from: senderKey(notifier), to, messageId, contentType, body: request.body })
   }
 
   #absorb(): MessageReply {
@@ -67,6 +103,13 @@ export class DispositionRelay {
     return moved
   }
 
+  /** Whether one of these users has a history. */
+  async #stores(owners: readonly number[]): Promise<boolean> {
+    if (this.#needs.policy.storageDefault !== 'never') return true
+    const settings = await Promise.all(owners.map((owner) => this.#needs.settingsOf(owner)))
+    return settings.some((one) => one?.storage === 'always')
+  }
+
   /** Moves stored rows forward. False when another node knew all of it, or this one before it was started. */
   async #isNews(
     notification: PagerMessage,
@@ -74,9 +117,9 @@ export class DispositionRelay {
     sender: string,
     senderId: number | undefined,
   ): Promise<boolean> {
-    if (this.#needs.policy.storageDefault === 'never' || told.length === 0) return true
     const notifier = notification.sender.subscriber?.id
     const owners = [senderId, notifier].filter((id) => id !== undefined)
+    if (told.length === 0 || !(await this.#stores(owners))) return true
     const news = told.map(async ({ messageId, disposition }) => {
       const ids = { firstId: firstRowId(sender, messageId), lastId: lastRowId(sender, messageId) }
       const rows = await this.#needs.stored.advance({ owners, ...ids, disposition: rankOf(disposition) })

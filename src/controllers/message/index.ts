@@ -6,6 +6,7 @@ import { StoredMessages } from './stored-messages.ts'
 
 export type { Device } from './device.ts'
 export { isDispositionNotification } from './disposition-notification.ts'
+export { LargeMessageController } from './large-message-controller.ts'
 export type { MessageController, ServiceRequest } from './message-controller.ts'
 export type { MessageCounts, Needs } from './needs.ts'
 export type { Policy } from './policy.ts'

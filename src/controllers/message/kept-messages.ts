@@ -4,6 +4,7 @@ import type { Attempt, Delivery } from './delivery.ts'
 import type { Log } from './needs.ts'
 import type { PagerMessage } from './pager-message.ts'
 import { backOff, expiryOf, type Policy } from './policy.ts'
+import type { Reach } from './reach.ts'
 import { type StoredMessage, type StoredMessages, storedMessage, type WaitingFor } from './stored-messages.ts'
 
 interface Needs {
@@ -20,6 +21,23 @@ interface Needs {
 
 /** The lease of a device that has not answered yet: as long as its transaction may take (timer F, 32 s). */
 const liveLease = 40_000
+
+/** The rows of a message in histories. */
+export interface History {
+  /** The recipient's. */
+  readonly own: StoredMessage | undefined
+  /** The sender's. */
+  readonly copy: StoredMessage | undefined
+}
+
+/** The devices of a recipient. */
+export interface Recipients {
+  readonly live: readonly string[]
+  /** Known, and not there. */
+  readonly absent: readonly string[]
+  /** Of those that are there: who has not taken it a moment ago. */
+  readonly tried: ReadonlySet<string>
+}
 
 interface LateAnswer {
   readonly message: PagerMessage
@@ -44,21 +62,46 @@ export class KeptMessages {
     this.#needs = needs
   }
 
-  /** Nobody is there. `rows`: of histories, that of the recipient first. */
+  /** Nobody is there, or nobody who is to have it now (`reach`). */
   async keepForAbsent(
     message: PagerMessage,
     owner: number,
     known: readonly string[],
-    rows: readonly StoredMessage[],
+    history: History,
+    reach: Reach | undefined,
   ): Promise<void> {
-    const expiresAt = this.#expiryOf(message, true)
-    const waiting = [...known, ''].map((device) => untilRegistration(device, expiresAt))
-    const [own = storedMessage(message, owner, 'in', false), copy] = rows
+    const expiresAt = this.#expiryOf(message, true, reach)
+    await this.#commitForAll(message, owner, waitingForRegistration(known, true, expiresAt, reach), history)
+  }
+
+  async #commitForAll(
+    message: PagerMessage,
+    owner: number,
+    waiting: readonly WaitingFor[],
+    { own = storedMessage(message, owner, 'in', false), copy }: History,
+  ): Promise<void> {
     const isNew = await this.#needs.stored.commit(
       copy === undefined ? { message: own, waiting } : { message: own, copy, waiting },
     )
     if (!isNew && own.stored) await this.#needs.queue.add(owner, message, waiting, true)
     this.#needs.kept(owner)
+  }
+
+  /** The server has taken it in for all devices of its recipient: those that are there (`live`) are to have it at once. */
+  async keepForAll(
+    message: PagerMessage,
+    owner: number,
+    devices: Recipients,
+    history: History,
+    reach: Reach | undefined,
+  ) {
+    const expiresAt = this.#expiryOf(message, true, reach)
+    const { live, absent, tried } = devices
+    const waiting = [
+      ...live.map((device) => ({ device, ...this.#nextFor(tried.has(device), expiresAt), expiresAt })),
+      ...waitingForRegistration(absent, true, expiresAt, reach),
+    ]
+    await this.#commitForAll(message, owner, waiting, history)
   }
 
   /**
@@ -71,15 +114,15 @@ export class KeptMessages {
     delivery: Delivery,
     absent: readonly string[],
     stored: boolean | undefined,
+    reach?: Reach,
   ): Promise<void> {
     const first = !delivery.accepted
-    const expiresAt = this.#expiryOf(message, first)
+    const expiresAt = this.#expiryOf(message, first, reach)
     const open = delivery.attempts.filter(({ state }) => state !== 'accepted')
     const trying = new Set(open.filter(({ state }) => state === 'trying'))
-    const others = first ? [...absent, ''] : absent
     const waiting = [
       ...open.map((attempt) => this.#waitingFor(attempt, expiresAt)),
-      ...others.map((device) => untilRegistration(device, expiresAt)),
+      ...waitingForRegistration(absent, first, expiresAt, reach),
     ]
     if (delivery.trying) this.#late.add(delivery)
     try {
@@ -112,10 +155,11 @@ export class KeptMessages {
   }
 
   /** When a message is given up. Throws `absent` where it is not kept at all. */
-  #expiryOf({ request, arrived }: PagerMessage, nobodyAccepted: boolean): number {
+  #expiryOf({ request, arrived }: PagerMessage, nobodyAccepted: boolean, reach: Reach | undefined): number {
     const { policy, now } = this.#needs
     const expiresAt = expiryOf(request.headers.get('expires'), arrived / 1000, policy)
-    if ((nobodyAccepted && policy.absent === 'discard') || expiresAt <= now()) throw new Failure('absent')
+    const discarded = policy.absent === 'discard' || reach?.absent === 'discard'
+    if ((nobodyAccepted && discarded) || expiresAt <= now()) throw new Failure('absent')
     return expiresAt
   }
 
@@ -147,6 +191,12 @@ export class KeptMessages {
     return { device, attempts: 1, nextAt: Math.min(this.#nextAttempt(), expiresAt), expiresAt }
   }
 
+  /** What has just failed is not tried again at once. */
+  #nextFor(tried: boolean, expiresAt: number): { readonly attempts: number; readonly nextAt: number } {
+    if (tried) return { attempts: 1, nextAt: Math.min(this.#nextAttempt(), expiresAt) }
+    return { attempts: 0, nextAt: this.#needs.now() }
+  }
+
   #answeredLate({ message, owner, device, first, accepted, gone, expiresAt }: LateAnswer): void {
     const { queue, now, deliveredLate } = this.#needs
     const key: DeferredKey = { owner, device, arrived: message.arrived, message: message.id }
@@ -172,6 +222,25 @@ export class KeptMessages {
       .finally(() => this.#settling.delete(settled))
     this.#settling.add(settled)
   }
+}
+
+/**
+ * Devices that get it when they register. `anybody`: one that is not known yet as well. Those that are there and are made
+ * to wait (`reach.held`) have it as after an attempt, so that nothing but their registration brings it to them.
+ */
+function waitingForRegistration(
+  absent: readonly string[],
+  anybody: boolean,
+  expiresAt: number,
+  reach: Reach | undefined,
+): readonly WaitingFor[] {
+  const devices = anybody && reach?.mayHave('') !== false ? [...absent, ''] : absent
+  const waiting = devices.map((device) => untilRegistration(device, expiresAt))
+  if (reach === undefined || reach.held.length === 0) return waiting
+  const held = reach.held.map((device) => untilRegistration(device, expiresAt))
+  return [...waiting.filter(({ device }) => !reach.held.includes(device)), ...held].map((one) =>
+    one.device === '' || reach.held.includes(one.device) ? { ...one, attempts: 1 } : one,
+  )
 }
 
 const untilRegistration = (device: string, expiresAt: number): WaitingFor => ({

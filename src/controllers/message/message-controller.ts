@@ -1,15 +1,22 @@
 import { Failure } from '../../failure.ts'
-import { domainOf } from '../../protocols/sip/address-of-record.ts'
+import { carriesIsComposing } from '../../protocols/is-composing/carries-is-composing.ts'
+import { addressOfRecord, domainOf } from '../../protocols/sip/address-of-record.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
+import { readNameAddr } from '../../protocols/sip/name-addr.ts'
+import { cameInChat, messageOf, originOf, takesChats } from './chat-content.ts'
+import { ChatDelivery } from './chat-delivery.ts'
 import { DeferredDelivery } from './deferred-delivery.ts'
 import type { DeferredMessages } from './deferred-messages.ts'
 import type { Device } from './device.ts'
-import { DispositionRelay } from './disposition-relay.ts'
+import { isDispositionNotification } from './disposition-notification.ts'
+import { DispositionRelay, type NotifiedSessions } from './disposition-relay.ts'
 import { asksForFailure, failedNotification } from './failed-notification.ts'
 import { KeptMessages } from './kept-messages.ts'
-import type { MessageCounts, Needs } from './needs.ts'
+import type { MessageCounts, Needs, Reception, Settings } from './needs.ts'
 import { PagerMessage, type Sender } from './pager-message.ts'
 import { accepted, type MessageReply } from './reply.ts'
+import { SessionDelivery } from './session-delivery.ts'
+import { keptFromSession, type SessionContent } from './session-message.ts'
 import type { StoredMessages } from './stored-messages.ts'
 import { TerminatingFunction } from './terminating-function.ts'
 import { UriListService } from './uri-list-service.ts'
@@ -22,6 +29,22 @@ export interface ServiceRequest {
   readonly recipient: string
 }
 
+/** A message that came in a session which the server answered. */
+export interface TakenIn {
+  readonly invite: SipRequest
+  readonly sender: Sender
+  readonly recipient: string
+  readonly content: SessionContent
+  /** Devices that have not taken it a moment ago. */
+  readonly tried?: ReadonlySet<string>
+}
+
+const nobody: ReadonlySet<string> = new Set()
+/** What a device may take to answer a session in which it is given messages. */
+const answerWithin = 30_000
+/** Notifications of what was given come within that time. */
+const lingerFor = 5000
+
 /** Messages outside of sessions: to one, to many, and notifications about them (spec/1 §4.1, design §4). */
 export class MessageController {
   readonly counts: MessageCounts = { delivered: 0, kept: 0, refused: 0, relayed: 0, absorbed: 0, expired: 0, late: 0 }
@@ -30,6 +53,7 @@ export class MessageController {
   readonly #queue: DeferredMessages
   readonly #deferred: DeferredDelivery
   readonly #kept: KeptMessages
+  readonly #chats: ChatDelivery
   readonly #terminating: TerminatingFunction
   readonly #dispositions: DispositionRelay
   readonly #lists: UriListService
@@ -43,10 +67,22 @@ export class MessageController {
     this.#queue = queue
     const bindingGone = (device: Device) => this.#bindingGone(device)
     const deliveredLate = () => this.#count('late')
+    this.#chats = new ChatDelivery({
+      ...needs,
+      domain: domainOf(needs.ownUri()) ?? 'localhost',
+      answerWithin,
+      lingerFor,
+      said: (kept, content) => this.#saidInChat(kept, content),
+    })
+    const [chats, large] = [this.#chats, new SessionDelivery(needs)]
     this.#deferred = new DeferredDelivery({
       ...needs,
+      overSession: {
+        deliver: (kept, device) => (cameInChat(kept) && takesChats(device) ? chats : large).deliver(kept, device),
+      },
       queue,
       bindingGone,
+      receptionOf: (kept, device) => this.#receptionOf(kept, device),
       removeLeftOver: () => stored.removeLeftOver(),
       delivered: deliveredLate,
       expired: (request, peer, id) => this.#expired(request, peer, id),
@@ -87,6 +123,7 @@ export class MessageController {
   /** Gives up what still waits for a device; its rows stay. To be called when no request comes any more. */
   async close(): Promise<void> {
     this.#closing = true
+    this.#chats.close()
     await Promise.all([this.#kept.close(), this.#deferred.close()])
     await Promise.all([this.#stored.close(), this.#queue.close()])
   }
@@ -120,6 +157,68 @@ export class MessageController {
       await this.#lists.explode(message, sender, (copy, recipient) => this.#pagerMessage(copy, sender, recipient))
       return accepted
     })
+  }
+
+  /**
+   * A message that the server took in over a session, for whoever is not there or has more than one device. Resolves once it is
+   * committed; devices that are there get it at once, in sessions of their own. Throws Failure when it is not kept.
+   */
+  async takeIn({ invite, sender, recipient, content, tried = nobody }: TakenIn): Promise<void> {
+    if (this.#closing) throw new Failure('overloaded', 'shutting down', { retryAfter: 5 })
+    const message = this.#pagerMessage(keptFromSession(invite, content), sender, recipient)
+    const options = { storable: true, sender: sender.subscriber?.id }
+    const devices = await this.#terminating.takeIn(message, options, tried)
+    for (const device of devices) this.#deferred.wake(device)
+  }
+
+  /** What a caller says in a chat that the server answered: a notification goes on at once, all else is kept. */
+  async takeInChat(taken: TakenIn): Promise<void> {
+    const { invite, sender, recipient, content } = taken
+    if (content.body.length > this.#needs.policy.maxBytes) throw new Failure('message-too-large')
+    const { newId } = this.#needs
+    const message = messageOf({ chat: invite.headers, from: sender.aor, to: invite.uri, content, newId })
+    if (isDispositionNotification(message)) await this.handleNotification({ message, sender, recipient })
+    else await this.takeIn(taken)
+  }
+
+  /** Where senders may be reached in a session, before a notification goes to them as a MESSAGE. */
+  notifyIn(sessions: NotifiedSessions): void {
+    this.#dispositions.notifyIn(sessions)
+  }
+
+  /**
+   * A MESSAGE in a session: the other party answers it, through `relay`. It is part of the history as any message is, and
+   * is not kept for anybody who is not there.
+   */
+  handleSessionMessage(
+    { message, sender, recipient }: ServiceRequest,
+    relay: () => Promise<MessageReply>,
+  ): Promise<MessageReply> {
+    return this.#handle(message, () => {
+      const inside = this.#pagerMessage(message, sender, recipient)
+      return isDispositionNotification(message)
+        ? this.#dispositions.relay(inside, relay)
+        : this.#terminating.relayInSession(inside, sender.subscriber?.id, relay)
+    })
+  }
+
+  /** What a device says where it is given what was kept: notifications, and answers to who is not in the chat any more. */
+  async #saidInChat(kept: SipRequest, content: SessionContent): Promise<void> {
+    if (carriesIsComposing(content.contentType, content.body)) return
+    const [from, to] = [addressOfRecord(kept.uri), addressOfRecord(readNameAddr(originOf(kept.headers)).uri)]
+    const subscriber = from === undefined ? undefined : await this.#needs.subscriberOf(from)
+    if (from === undefined || to === undefined || subscriber === undefined) throw new Failure('forbidden')
+    const { newId } = this.#needs
+    const message = messageOf({ chat: kept.headers, from, to, content, newId })
+    const request = { message, sender: { aor: from, subscriber, trusted: false, anonymous: false }, recipient: to }
+    if (isDispositionNotification(message)) await this.handleNotification(request)
+    else await this.handlePagerMessage(request)
+  }
+
+  /** A message that passes in a session of its own: the histories have it once this resolves. */
+  async storePassed({ invite, sender, recipient, content }: TakenIn): Promise<void> {
+    const message = this.#pagerMessage(keptFromSession(invite, content), sender, recipient)
+    await this.#terminating.relayInSession(message, sender.subscriber?.id, async () => ({ status: 200 }))
   }
 
   async #handle(message: SipRequest, work: () => Promise<MessageReply>): Promise<MessageReply> {
@@ -183,6 +282,13 @@ export class MessageController {
     }
   }
 
+  /** What is kept for anybody of a user is not for a device that the user does not want it on. */
+  #receptionOf(kept: SipRequest, { owner, device }: Device): Reception | Promise<Reception> {
+    const said = this.#needs.settingsOf(owner)
+    if (said instanceof Promise) return said.then((settings) => receptionBy(settings, kept, device))
+    return receptionBy(said, kept, device)
+  }
+
   #bindingGone({ owner, key, device }: Device): void {
     // At the end every flow closes, and none of it says anything of the device.
     if (this.#closing) return
@@ -196,4 +302,9 @@ export class MessageController {
   #count(outcome: keyof MessageCounts): void {
     this.counts[outcome] += 1
   }
+}
+
+function receptionBy(settings: Settings | undefined, kept: SipRequest, device: string): Reception {
+  if (settings?.differs !== true || isDispositionNotification(kept)) return 'deliver'
+  return settings.reception(device, addressOfRecord(kept.uri) ?? '', cameInChat(kept) ? 'chat' : 'message')
 }

@@ -1,10 +1,34 @@
+import type { SipRequest } from '../../protocols/sip/message.ts'
 import type { Device } from './device.ts'
+import type { Call, CallEvents, Endpoint } from './dialogs.ts'
 import type { Policy } from './policy.ts'
-import type { Send } from './sending.ts'
+import type { Send, Target } from './sending.ts'
 
 export interface Subscriber {
   readonly id: number
   readonly identities: readonly string[]
+}
+
+export type Medium = 'message' | 'chat' | 'file' | 'voice' | 'video'
+export type Reception = 'deliver' | 'keep' | 'refuse'
+
+/** Who wants to come through. */
+interface Admitted {
+  readonly aor: string
+  readonly anonymous: boolean
+  readonly subscriber?: Subscriber
+}
+
+/** How messages are to reach a user who has said so. */
+export interface Settings {
+  readonly storage: 'always' | 'ask' | 'never' | undefined
+  readonly absent: 'keep' | 'discard' | undefined
+  /** There are rules about devices, addresses or media. */
+  readonly differs: boolean
+  /** `awaited`: it tells of what the user has sent. */
+  admits(sender: Admitted, awaited: boolean): boolean
+  /** `device`: '' for one that is not known; `contact`: the address that the sender has used. */
+  reception(device: string, contact: string, medium: Medium): Reception
 }
 
 export interface Log {
@@ -25,8 +49,14 @@ export interface Needs {
   readonly devicesOf: (owner: number) => readonly Device[] | Promise<readonly Device[]>
   /** Devices of the user that are known by their instance, registered now or not. */
   readonly knownDevices: (owner: number) => readonly string[] | Promise<readonly string[]>
+  /** Undefined for those who have not said anything: nearly all. */
+  readonly settingsOf: (owner: number) => Settings | undefined | Promise<Settings | undefined>
   readonly dropBinding: (owner: number, key: string) => Promise<void>
   readonly send: Send
+  /** An INVITE of the server's own. */
+  readonly invite: (request: SipRequest, target: Target, events: CallEvents) => Call
+  /** The server as a party of a message session with a device that is reached over that transport. */
+  readonly openEndpoint: (transport: string) => Endpoint
   readonly isLocal: (domain: string) => boolean
   /** Whether requests for a domain go to a peer that P-Asserted-Identity may be told. */
   readonly isTrustedPeer: (domain: string) => boolean

@@ -33,6 +33,9 @@ interface Conflict {
   readonly number: number
 }
 
+/** Bytes. A batch of larger requests would fill the memory: they come and go one at a time. */
+export const largeRequest = 131_072
+
 export interface RepositoryOptions {
   readonly database: Database
   readonly onBatch?: (name: string, size: number) => void
@@ -42,26 +45,31 @@ export interface RepositoryOptions {
 export class StoredMessages {
   readonly #database: Database
   readonly #commits: GroupCommit<Commit, boolean, Conflict>
+  /** One at a time, so that their copies do not fill the memory. */
+  readonly #largeCommits: GroupCommit<Commit, boolean, Conflict>
 
   constructor({ database, onBatch }: RepositoryOptions) {
     this.#database = database
-    this.#commits = new GroupCommit({
+    const options = {
       database,
       name: 'message-commit',
       text: commitSql,
       toValues: commitValues,
       toResults: firstTimes,
-      onBatch: (size) => onBatch?.('messages', size),
-    })
+      onBatch: (size: number) => onBatch?.('messages', size),
+    }
+    this.#commits = new GroupCommit(options)
+    this.#largeCommits = new GroupCommit({ ...options, maxBatch: 1 })
   }
 
   /** Rows and what they wait for, or neither where the message is known already: then false. */
   commit(commit: Commit): Promise<boolean> {
-    return this.#commits.add(commit)
+    const large = commit.message.message.request.body.length > largeRequest
+    return (large ? this.#largeCommits : this.#commits).add(commit)
   }
 
   get waiting(): number {
-    return this.#commits.waiting
+    return this.#commits.waiting + this.#largeCommits.waiting
   }
 
   /** Moves the state of a message forward in the rows of `owners`. Tells of each row that there is. */
@@ -79,8 +87,8 @@ export class StoredMessages {
     await this.#database.query(leftOverStatement, [])
   }
 
-  close(): Promise<void> {
-    return this.#commits.close()
+  async close(): Promise<void> {
+    await Promise.all([this.#commits.close(), this.#largeCommits.close()])
   }
 }
 

@@ -1,17 +1,23 @@
 import { Failure } from '../../failure.ts'
+import { carriesIsComposing } from '../../protocols/is-composing/carries-is-composing.ts'
 import { preferred, readAcceptContact } from '../../protocols/sip/accept-contact.ts'
 import { domainOf } from '../../protocols/sip/address-of-record.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
+import { cameInChat } from './chat-content.ts'
 import { Delivery, type DeliveryNeeds } from './delivery.ts'
 import type { Device } from './device.ts'
-import type { KeptMessages } from './kept-messages.ts'
-import type { MessageCounts, Needs } from './needs.ts'
+import type { History, KeptMessages } from './kept-messages.ts'
+import type { MessageCounts, Needs, Settings } from './needs.ts'
 import type { PagerMessage } from './pager-message.ts'
+import { type Reach, reachOf } from './reach.ts'
 import { accepted, type MessageReply, relayedAcceptance, relayedResponse } from './reply.ts'
-import { type StoredMessage, type StoredMessages, storedMessage } from './stored-messages.ts'
+import { type StoredMessages, storedMessage } from './stored-messages.ts'
 
 export interface TerminatingNeeds
-  extends Pick<Needs, 'policy' | 'subscriberOf' | 'devicesOf' | 'knownDevices' | 'send' | 'isLocal' | 'isTrustedPeer'> {
+  extends Pick<
+    Needs,
+    'policy' | 'subscriberOf' | 'devicesOf' | 'knownDevices' | 'settingsOf' | 'send' | 'isLocal' | 'isTrustedPeer'
+  > {
   readonly bindingGone: (device: Device) => void
   readonly stored: StoredMessages
   readonly kept: KeptMessages
@@ -44,58 +50,102 @@ export class TerminatingFunction {
     const found = this.#needs.subscriberOf(message.recipient)
     const recipient = found instanceof Promise ? await found : found
     if (recipient === undefined) throw new Failure('recipient-unknown')
+    const said = this.#needs.settingsOf(recipient.id)
+    const settings = said instanceof Promise ? await said : said
+    checkAdmitted(settings, message, options)
     const live = this.#needs.devicesOf(recipient.id)
-    const devices = live instanceof Promise ? await live : live
-    const rows = this.#historyRows(message, recipient.id, options)
-    if (devices.length === 0) return await this.#keepForAbsent(message, recipient.id, rows)
-    return await this.#deliverTo(devices, message, recipient.id, rows)
+    const there = live instanceof Promise ? await live : live
+    const reach = settings && options.storable ? reachOf(settings, message.recipient, 'message', there) : undefined
+    const rows = this.#historyOf(message, recipient.id, settings, options)
+    const to: Terminating = { owner: recipient.id, there, reach, history: rows instanceof Promise ? await rows : rows }
+    const devices = reach === undefined ? there : reach.live
+    if (devices.length === 0) return await this.#keepForAbsent(message, to)
+    return await this.#deliverTo(devices, message, to)
   }
 
-  async #keepForAbsent(message: PagerMessage, owner: number, rows: readonly StoredMessage[]): Promise<MessageReply> {
+  /**
+   * Commits a message that the server has taken in for its recipient, who may be there. Resolves with the devices that are to
+   * have it now. `tried`: devices that were offered it a moment ago.
+   */
+  async takeIn(message: PagerMessage, options: DeliverOptions, tried: ReadonlySet<string>): Promise<readonly Device[]> {
+    const recipient = await this.#needs.subscriberOf(message.recipient)
+    if (recipient === undefined) throw new Failure('recipient-unknown')
+    const settings = await this.#needs.settingsOf(recipient.id)
+    checkAdmitted(settings, message, options)
+    const there = await this.#needs.devicesOf(recipient.id)
+    const medium = cameInChat(message.request) ? 'chat' : 'message'
+    const reach = settings && reachOf(settings, message.recipient, medium, there)
+    const devices = reach?.live ?? there
+    const absent = permitted(without(await this.#needs.knownDevices(recipient.id), there), reach)
+    const live = [...new Set(devices.map(({ device }) => device))]
+    if (live.length === 0) checkWanted(absent, reach)
+    const history = await this.#historyOf(message, recipient.id, settings, options)
+    await this.#needs.kept.keepForAll(message, recipient.id, { live, absent, tried }, history, reach)
+    this.#needs.counts.kept += 1
+    return devices
+  }
+
+  /** A message in a session: `relay` brings it to the other party, whose answer it is; the histories have it as well. */
+  async relayInSession(
+    message: PagerMessage,
+    sender: number | undefined,
+    relay: () => Promise<MessageReply>,
+  ): Promise<MessageReply> {
+    const { headers, body } = message.request
+    const storable = !carriesIsComposing(headers.get('content-type') ?? '', body)
+    const recipient = storable ? await this.#needs.subscriberOf(message.recipient) : undefined
+    const settings = recipient && (await this.#needs.settingsOf(recipient.id))
+    const storing = this.#store(await this.#historyOf(message, recipient?.id, settings, { storable, sender }))
+    const reply = await relay()
+    await storing
+    if (reply.status < 300) this.#needs.counts.delivered += 1
+    return reply
+  }
+
+  async #keepForAbsent(message: PagerMessage, { owner, there, reach, history }: Terminating): Promise<MessageReply> {
     const found = this.#needs.knownDevices(owner)
     const known = found instanceof Promise ? await found : found
-    await this.#needs.kept.keepForAbsent(message, owner, known, rows)
+    const absent = there.length === 0 && reach === undefined ? known : permitted(without(known, there), reach)
+    checkWanted(absent, reach)
+    await this.#needs.kept.keepForAbsent(message, owner, absent, history, reach)
     this.#needs.counts.kept += 1
     return accepted
   }
 
   /** Delivery and commit to the histories run side by side. */
-  async #deliverTo(
-    devices: readonly Device[],
-    message: PagerMessage,
-    owner: number,
-    rows: readonly StoredMessage[],
-  ): Promise<MessageReply> {
-    const storing = this.#store(rows)
+  async #deliverTo(devices: readonly Device[], message: PagerMessage, to: Terminating): Promise<MessageReply> {
+    const storing = this.#store(to.history)
     const delivery = new Delivery(this.#deliveryNeeds, message, matching(message.request, devices))
     const acceptance = await delivery.firstAcceptance(this.#needs.policy.deliverWithin)
     const stored = storing === undefined ? undefined : await storing
-    const found = this.#absentDevices(owner, devices)
+    const found = this.#absentDevices(to)
     const absent = found instanceof Promise ? await found : found
-    if (acceptance === undefined) return await this.#keepUndelivered(message, owner, delivery, absent, stored)
-    if (delivery.trying && absent.length === 0) await delivery.settled(grace)
-    if (absent.length > 0 || !delivery.complete) await this.#keepForOthers(message, owner, delivery, absent, stored)
+    if (acceptance === undefined) return await this.#keepUndelivered(message, to, delivery, absent, stored)
+    const waiting = absent.length > 0 || (to.reach !== undefined && to.reach.held.length > 0)
+    if (delivery.trying && !waiting) await delivery.settled(grace)
+    if (waiting || !delivery.complete) await this.#keepForOthers(message, to, delivery, absent, stored)
     this.#needs.counts.delivered += 1
     return relayedAcceptance(acceptance)
   }
 
   /** Devices of the recipient that are known, and not there. */
-  #absentDevices(owner: number, devices: readonly Device[]): readonly string[] | Promise<readonly string[]> {
-    if (this.#needs.policy.absent === 'discard') return nobody
+  #absentDevices({ owner, there, reach }: Terminating): readonly string[] | Promise<readonly string[]> {
+    if (this.#needs.policy.absent === 'discard' || reach?.absent === 'discard') return nobody
     const known = this.#needs.knownDevices(owner)
-    return known instanceof Promise ? known.then((all) => without(all, devices)) : without(known, devices)
+    if (known instanceof Promise) return known.then((all) => permitted(without(all, there), reach))
+    return permitted(without(known, there), reach)
   }
 
   /** Devices are there, but none has accepted in time. */
   async #keepUndelivered(
     message: PagerMessage,
-    owner: number,
+    { owner, reach }: Terminating,
     delivery: Delivery,
     absent: readonly string[],
     stored: boolean | undefined,
   ): Promise<MessageReply> {
     try {
-      await this.#needs.kept.keepRest(message, owner, delivery, absent, stored)
+      await this.#needs.kept.keepRest(message, owner, delivery, absent, stored, reach)
     } catch (error) {
       delivery.abandon()
       const failure = isAbsent(error) ? delivery.bestFailure() : undefined
@@ -109,13 +159,13 @@ export class TerminatingFunction {
   /** Some device has accepted. Where it has expired by then, that is enough. */
   async #keepForOthers(
     message: PagerMessage,
-    owner: number,
+    { owner, reach }: Terminating,
     delivery: Delivery,
     absent: readonly string[],
     stored: boolean | undefined,
   ): Promise<void> {
     try {
-      await this.#needs.kept.keepRest(message, owner, delivery, absent, stored)
+      await this.#needs.kept.keepRest(message, owner, delivery, absent, stored, reach)
     } catch (error) {
       if (!isAbsent(error)) throw error
     }
@@ -123,7 +173,8 @@ export class TerminatingFunction {
 
   /** To a user of another domain, whose server answers for them. */
   async #relay(message: PagerMessage, options: DeliverOptions, domain: string): Promise<MessageReply> {
-    const storing = this.#store(this.#historyRows(message, undefined, options))
+    const rows = this.#historyOf(message, undefined, undefined, options)
+    const storing = this.#store(rows instanceof Promise ? await rows : rows)
     const copy = message.toForeign(this.#needs.isTrustedPeer(domain))
     const { response, local } = await this.#needs.send(copy, { receivedUri: message.request.uri }).final
     await storing
@@ -132,34 +183,64 @@ export class TerminatingFunction {
     return relayedResponse(response)
   }
 
-  /** Rows of recipient and sender, the recipient's first. Of a message to oneself there is one. */
-  #historyRows(
+  /** Rows of recipient and sender, as each of them wants it. Of a message to oneself there is one. */
+  #historyOf(
     message: PagerMessage,
     recipient: number | undefined,
-    options: DeliverOptions,
-  ): readonly StoredMessage[] {
-    if (this.#needs.policy.storageDefault === 'never' || !options.storable) return noRows
-    const rows: StoredMessage[] = []
-    if (recipient !== undefined) rows.push(storedMessage(message, recipient, 'in', true))
-    if (options.sender !== undefined && options.sender !== recipient) {
-      rows.push(storedMessage(message, options.sender, 'out', true))
-    }
-    return rows
+    settings: Settings | undefined,
+    { storable, sender }: DeliverOptions,
+  ): History | Promise<History> {
+    if (!storable) return noHistory
+    const said = sender === undefined ? undefined : this.#needs.settingsOf(sender)
+    if (said instanceof Promise)
+      return said.then((senders) => this.#rows(message, recipient, settings, sender, senders))
+    return this.#rows(message, recipient, settings, sender, said)
   }
 
-  /** Whether the first row is new. A failure is dealt with where it is awaited, which may be later than it comes. */
-  #store([own, copy]: readonly StoredMessage[]): Promise<boolean> | undefined {
-    if (own === undefined) return undefined
-    const message = own
-    const storing = this.#needs.stored.commit(
-      copy === undefined ? { message, waiting: [] } : { message, copy, waiting: [] },
-    )
+  #rows(
+    message: PagerMessage,
+    recipient: number | undefined,
+    settings: Settings | undefined,
+    sender: number | undefined,
+    senders: Settings | undefined,
+  ): History {
+    const own = recipient !== undefined && this.#stores(settings)
+    const copy = sender !== undefined && sender !== recipient && this.#stores(senders)
+    if (!own && !copy) return noHistory
+    return {
+      own: own ? storedMessage(message, recipient, 'in', true) : undefined,
+      copy: copy ? storedMessage(message, sender, 'out', true) : undefined,
+    }
+  }
+
+  /** `ask`: nothing of a message asks for it. */
+  #stores(settings: Settings | undefined): boolean {
+    return (settings?.storage ?? this.#needs.policy.storageDefault) === 'always'
+  }
+
+  /** Whether the recipient's row is new. A failure is dealt with where it is awaited, which may be later than it comes. */
+  #store({ own, copy }: History): Promise<boolean | undefined> | undefined {
+    const message = own ?? copy
+    if (message === undefined) return undefined
+    const both = own !== undefined && copy !== undefined
+    const commit = this.#needs.stored.commit(both ? { message, copy, waiting: [] } : { message, waiting: [] })
+    const storing = own === undefined ? commit.then(() => undefined) : commit
     storing.catch(() => {})
     return storing
   }
 }
 
-const noRows: readonly StoredMessage[] = []
+/** Where a message goes. */
+interface Terminating {
+  readonly owner: number
+  /** All devices that are there. */
+  readonly there: readonly Device[]
+  /** Undefined: the recipient has not said anything. */
+  readonly reach: Reach | undefined
+  readonly history: History
+}
+
+const noHistory: History = { own: undefined, copy: undefined }
 const nobody: readonly string[] = []
 const isAbsent = (error: unknown): boolean => error instanceof Failure && error.condition === 'absent'
 
@@ -170,6 +251,21 @@ function matching(request: SipRequest, devices: readonly Device[]): readonly Dev
   const chosen = preferred(predicates, devices, ({ features }) => features)
   return chosen.length === 0 ? devices : chosen
 }
+
+/** A notification tells of what the recipient has sent. */
+function checkAdmitted(settings: Settings | undefined, { sender }: PagerMessage, { storable }: DeliverOptions): void {
+  if (settings === undefined || settings.admits(sender, !storable)) return
+  throw new Failure('forbidden', 'the recipient does not want messages of this sender')
+}
+
+/** Throws where no device is ever to have it. */
+function checkWanted(absent: readonly string[], reach: Reach | undefined): void {
+  if (reach === undefined || absent.length > 0 || reach.held.length > 0 || reach.mayHave('')) return
+  throw new Failure('forbidden', 'the recipient does not want messages')
+}
+
+const permitted = (devices: readonly string[], reach: Reach | undefined): readonly string[] =>
+  reach === undefined ? devices : devices.filter((device) => reach.mayHave(device))
 
 function without(known: readonly string[], devices: readonly Device[]): readonly string[] {
   const absent = known.filter((name) => !devices.some(({ device }) => device === name))

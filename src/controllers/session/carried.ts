@@ -65,3 +65,8 @@ export function featuresIn(headers: Headers, hidesInstance = false): Fields {
 export function relayed({ status, reason, headers, body }: SipResponse, changed?: Buffer): Reply {
   return { status, reason, headers: carried(headers), body: changed ?? body }
 }
+
+/** The same without its body, and what tells of it. */
+export function relayedHead({ status, reason, headers }: SipResponse): Reply {
+  return { status, reason, headers: carried(headers).filter(([name]) => !/^content-/i.test(name)) }
+}

@@ -6,23 +6,37 @@ import type { Content, Dialog, FinalResponse, OfferOptions, Reply } from './dial
 import type { Bridge, Side } from './needs.ts'
 
 export interface ExchangeNeeds {
-  readonly dialogs: Readonly<Record<Side, Dialog>>
+  readonly caller: Dialog
+  readonly callee: Dialog
   readonly bridge: Bridge
   /** The parties do not agree on their media any more. */
   readonly onBroken: () => void
 }
 
 const otherSide = (side: Side): Side => (side === 'caller' ? 'callee' : 'caller')
+/** Another offer is on its way (RFC 3261 §14.1). */
+const pending: Reply = { status: 491 }
 const isAccepted = ({ response }: FinalResponse) => response.status >= 200 && response.status < 300
 
 /** What the parties of a session that has begun say to each other: each request crosses from one dialog to the other. */
 export class Exchange {
   readonly #needs: ExchangeNeeds
+  readonly #dialogs: Record<Side, Dialog>
   /** Who waits for the ACK of a party that was made an offer in a 2xx. */
   readonly #acknowledged: Partial<Record<Side, (ack: SipRequest | undefined) => void>> = {}
 
+  /** A device is taking the place of another; until it has, nobody offers anything. */
+  #isReplacing = false
+
   constructor(needs: ExchangeNeeds) {
     this.#needs = needs
+    this.#dialogs = { caller: needs.caller, callee: needs.callee }
+  }
+
+  /** Another dialog is that of a party from now on. */
+  replace(side: Side, dialog: Dialog): void {
+    this.#resolveAck(side, undefined)
+    this.#dialogs[side] = dialog
   }
 
   /** INFO, MESSAGE and all others that change nothing. */
@@ -31,11 +45,35 @@ export class Exchange {
     return relayed(response)
   }
 
-  /** A re-INVITE or UPDATE (RFC 3261 §14, RFC 3311). */
+  /** A re-INVITE or UPDATE, or in an early dialog a PRACK with an offer (RFC 3261 §14, RFC 3311, RFC 3262 §5). */
   relayOffer(from: Side, request: SipRequest, cancelled: AbortSignal): Promise<Reply> {
+    if (this.#isReplacing) return Promise.resolve(pending)
     return request.body.length === 0
       ? this.#askForOffer(from, request, cancelled)
       : this.#offer(from, request, cancelled)
+  }
+
+  /** The INVITE of another device of a party, whose offer takes the place of what the one before it had. */
+  async offerInPlace(side: Side, request: SipRequest, cancelled: AbortSignal): Promise<Reply> {
+    const { caller, callee } = this.#dialogs
+    if (this.#isReplacing || !caller.canOffer || !callee.canOffer) return pending
+    this.#isReplacing = true
+    try {
+      return await this.#offerInPlace(side, request, cancelled)
+    } finally {
+      this.#isReplacing = false
+    }
+  }
+
+  async #offerInPlace(side: Side, request: SipRequest, cancelled: AbortSignal): Promise<Reply> {
+    const { bridge } = this.#needs
+    const offer = descriptionIn(request)
+    if (offer === undefined) throw new Failure('not-acceptable', 'no offer')
+    const content = contentOf(request, offer.body(await bridge.offerInPlace(side, offer.sdp)))
+    const final = await this.#other(side).reinvite(content, { glare: 'report', cancelled })
+    if (isAccepted(final)) return await this.#answer(final.response)
+    bridge.reject()
+    return relayed(final.response)
   }
 
   acknowledge(from: Side, ack: SipRequest): void {
@@ -68,9 +106,8 @@ export class Exchange {
 
   #send(from: Side, method: string, content: Content, options: OfferOptions): Promise<FinalResponse> {
     const other = this.#other(from)
-    return method === 'UPDATE' && other.allows('UPDATE')
-      ? other.update(content, options)
-      : other.reinvite(content, options)
+    const byUpdate = (method === 'UPDATE' && other.allows('UPDATE')) || other.state === 'early'
+    return byUpdate ? other.update(content, options) : other.reinvite(content, options)
   }
 
   async #answer(response: SipResponse): Promise<Reply> {
@@ -121,7 +158,7 @@ export class Exchange {
   }
 
   #other(side: Side): Dialog {
-    return this.#needs.dialogs[otherSide(side)]
+    return this.#dialogs[otherSide(side)]
   }
 
   #resolveAck(side: Side, ack: SipRequest | undefined): void {

@@ -1,10 +1,19 @@
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import type { Params } from '../../protocols/sip/params.ts'
-import type { Call, CallEvents } from './dialogs.ts'
+import type { Call, CallEvents, Invitation, Reply } from './dialogs.ts'
+import type { FarewellNeeds } from './farewell.ts'
+import type { Place } from './place.ts'
+import type { StoredSessions } from './stored-sessions.ts'
+
+export interface Subscriber {
+  readonly id: number
+  readonly identities: readonly string[]
+}
 
 /** Who calls: an authenticated user, or whom a trusted peer vouches for. */
 export interface Sender {
   readonly aor: string
+  readonly subscriber?: Subscriber
   readonly trusted: boolean
   readonly anonymous: boolean
 }
@@ -18,6 +27,9 @@ export interface Device {
   readonly contact: string
   readonly path: readonly string[]
   readonly flow: string
+  /** Where and how it registered. */
+  readonly transport: string
+  readonly address: string
   /** Above 0: the client keeps its flow open itself, and is reached over no other way (RFC 5626 §5.3). */
   readonly regId: number
   readonly features: Params
@@ -36,6 +48,8 @@ export interface Bridge {
   onGone: (() => void) | undefined
   /** The offer of one party as it goes to the other. */
   offer(from: Side, body: Buffer): Promise<Buffer>
+  /** The same of another device that takes the place of the one that `from` was. */
+  offerInPlace(from: Side, body: Buffer): Promise<Buffer>
   /** The answer to it, as it goes back. */
   answer(body: Buffer): Promise<Buffer>
   /** The offer came to nothing. */
@@ -43,21 +57,73 @@ export interface Bridge {
   close(): void
 }
 
+/**
+ * Answers for one of our users who is not there, or whose devices do not answer; undefined: it does not, and the caller is
+ * refused. Otherwise it resolves as `SessionController.handleInvitation` does.
+ */
+export type Fallback = (
+  invitation: Invitation,
+  sender: Sender,
+  recipient: string,
+  subscriber: Subscriber,
+) => Promise<Reply | undefined> | undefined
+
+/** Who is at each end. */
+export type Parties = Readonly<Record<Side, Sender>>
+
+export type Medium = 'message' | 'chat' | 'file' | 'voice' | 'video'
+
+/** Who wants to come through. */
+interface Admitted {
+  readonly aor: string
+  readonly anonymous: boolean
+  readonly subscriber?: Subscriber
+}
+
+/** How sessions are to reach a user who has said so. */
+export interface Settings {
+  readonly absent: 'keep' | 'discard' | undefined
+  /** There are rules about devices, addresses or media. */
+  readonly differs: boolean
+  admits(sender: Admitted, awaited: boolean): boolean
+  /** `device`: '' for one that is not known; `contact`: the address that the caller has used. */
+  reception(device: string, contact: string, medium: Medium): 'deliver' | 'keep' | 'refuse'
+}
+
+/** What may be different from one service to another. */
+export type Terms = Pick<Needs, 'openBridge' | 'ringFor'>
+
 /** What the session controller calls of others. */
 export interface Needs {
-  readonly subscriberOf: (
-    aor: string,
-  ) => { readonly id: number } | undefined | Promise<{ readonly id: number } | undefined>
+  readonly subscriberOf: (aor: string) => Subscriber | undefined | Promise<Subscriber | undefined>
   readonly devicesOf: (owner: number) => readonly Device[] | Promise<readonly Device[]>
+  /** Undefined for those who have not said anything: nearly all. */
+  readonly settingsOf: (owner: number) => Settings | undefined | Promise<Settings | undefined>
   readonly dropBinding: (owner: number, key: string) => Promise<void>
   readonly invite: (request: SipRequest, target: Target, events: CallEvents) => Call
-  readonly openBridge: () => Bridge
+  /** `places`: undefined for a party that is known through others only. */
+  readonly openBridge: (parties: Parties, places: Readonly<Record<Side, Place | undefined>>) => Bridge
+  readonly absent?: Fallback
+  /** A MESSAGE in a session: `relay` brings it to the other party, and resolves with that one's answer. */
+  readonly inSessionMessage: (
+    request: SipRequest,
+    sender: Sender,
+    recipient: string,
+    relay: () => Promise<Reply>,
+  ) => Promise<Reply>
+  /** Of a digest challenge: credentials for others go on to them. */
+  readonly isOwnRealm: (realm: string) => boolean
   readonly isLocal: (domain: string) => boolean
   /** Whether requests for a domain go to a peer that P-Asserted-Identity may be told. */
   readonly isTrustedPeer: (domain: string) => boolean
   readonly newId: () => string
+  /** The rows of sessions, those of this node and those of nodes that are gone. */
+  readonly stored: Pick<StoredSessions, 'put' | 'remove' | 'removeLeftOver' | 'claim' | 'areThere' | 'close'>
+  readonly byeStored: FarewellNeeds['byeStored']
   /** Sessions at once. */
   readonly maxSessions: number
+  /** Sessions at once that one of our users has begun. */
+  readonly maxPerUser: number
   /** Milliseconds that devices may ring. */
   readonly ringFor: number
   readonly log: {

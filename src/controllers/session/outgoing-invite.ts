@@ -9,6 +9,8 @@ export interface OutgoingInviteOptions {
   readonly message: SipRequest
   readonly sender: Sender
   readonly newId: () => string
+  /** Of a digest challenge (RFC 7616). */
+  readonly isOwnRealm: (realm: string) => boolean
 }
 
 /**
@@ -19,12 +21,14 @@ export class OutgoingInvite {
   readonly #message: SipRequest
   readonly #sender: Sender
   readonly #newId: () => string
+  readonly #isOwnRealm: (realm: string) => boolean
   readonly #fields: Fields
 
-  constructor({ message, sender, newId }: OutgoingInviteOptions) {
+  constructor({ message, sender, newId, isOwnRealm }: OutgoingInviteOptions) {
     this.#message = message
     this.#sender = sender
     this.#newId = newId
+    this.#isOwnRealm = isOwnRealm
     this.#fields = [
       ...carried(message.headers, sender.trusted ? undefined : 'p-asserted-service'),
       ...missingIds(message.headers, newId),
@@ -41,7 +45,20 @@ export class OutgoingInvite {
 
   /** To a user of another domain. What is left of Route leads further; our own was taken off by the edge. */
   toForeign(peerTrusted: boolean, body: Buffer): SipRequest {
-    return this.#request(this.#message.uri, this.#message.headers.all('route'), body, peerTrusted)
+    const request = this.#request(this.#message.uri, this.#message.headers.all('route'), body, peerTrusted)
+    for (const [name, value] of this.#foreignCredentials()) request.headers.add(name, value)
+    return request
+  }
+
+  /** Credentials for somebody else's realm are not ours to take (RFC 3261 §22.3). */
+  #foreignCredentials(): Fields {
+    const { headers } = this.#message
+    return ['Authorization', 'Proxy-Authorization'].flatMap((name) =>
+      headers
+        .all(name.toLowerCase())
+        .filter((value) => !this.#isOwnRealm(/\brealm\s*=\s*"([^"]*)"/i.exec(value)?.[1] ?? ''))
+        .map((value) => [name, value] as const),
+    )
   }
 
   #request(uri: string, route: readonly string[], body: Buffer, trusted: boolean): SipRequest {

@@ -17,6 +17,7 @@ const status = {
   'method-not-allowed': [405, 'Method Not Allowed'],
   'method-unknown': [501, 'Not Implemented'],
   'event-unknown': [489, 'Bad Event'],
+  'extension-required': [421, 'Extension Required'],
   'too-many-attempts': [503, 'Too Many Attempts'],
   overloaded: [503, 'Service Unavailable'],
   'database-unavailable': [503, 'Service Unavailable'],

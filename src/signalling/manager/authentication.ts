@@ -9,8 +9,7 @@ import {
   writeChallenge,
 } from '../../protocols/sip/digest.ts'
 import { MalformedSip } from '../../protocols/sip/malformed-sip.ts'
-import type { SipRequest } from '../../protocols/sip/message.ts'
-import type { InboundRequest, SipReply, Source } from '../edge/sip-port.ts'
+import type { InboundRequest, SipReply } from '../edge/sip-port.ts'
 import { FailedAttempts } from './failed-attempts.ts'
 import { Nonces } from './nonces.ts'
 
@@ -41,6 +40,24 @@ export interface Proof {
   readonly subscriber: number
 }
 
+/** A request that may hold a proof. */
+export interface Claim {
+  readonly method: string
+  /** What it is for: request-URI, or path and query. */
+  readonly uri: string
+  /** Its Authorization or Proxy-Authorization header fields. */
+  readonly lines: readonly string[]
+  /** Where it came from. */
+  readonly address: string
+}
+
+/** The values of the header fields that ask for a proof. */
+export interface Challenged {
+  readonly challenges: readonly string[]
+}
+
+type Verdict = Proof | Challenged
+
 /** Digest authentication as a registrar and as a proxy does it (RFC 3261 §22, RFC 7616, RFC 8760). */
 export class Authentication {
   readonly #needs: Needs
@@ -60,20 +77,29 @@ export class Authentication {
   }
 
   /** Who sent it, or the challenge that is the answer. Throws `too-many-attempts`. */
-  check(request: InboundRequest): Proof | SipReply | Promise<Proof | SipReply> {
-    const { message, source } = request
-    const given = this.#credentialsIn(message)
-    if (given === undefined) return this.#challenge(message, false)
+  check({ message, source }: InboundRequest): Proof | SipReply | Promise<Proof | SipReply> {
+    const register = message.method === 'REGISTER'
+    const lines = message.headers.all(register ? 'authorization' : 'proxy-authorization')
+    const { method, uri } = message
+    const verdict = this.prove({ method, uri, lines, address: source.address })
+    if (verdict instanceof Promise) return verdict.then((known) => asReply(known, register))
+    return asReply(verdict, register)
+  }
+
+  /** The same for a request of any protocol with this authentication, HTTP among them. Throws `too-many-attempts`. */
+  prove(claim: Claim): Verdict | Promise<Verdict> {
+    const given = this.#credentialsIn(claim.lines)
+    if (given === undefined) return this.#challenge(false)
     const username = textOf(given.username)
-    this.#checkAttempts(source, username)
+    this.#checkAttempts(claim.address, username)
     const credential = this.#needs.credentialsOf(username)
-    if (credential instanceof Promise) return credential.then((known) => this.#judge(request, given, username, known))
-    return this.#judge(request, given, username, credential)
+    if (credential instanceof Promise) return credential.then((known) => this.#judge(claim, given, username, known))
+    return this.#judge(claim, given, username, credential)
   }
 
   /** The first credentials that are for this realm; others are for whoever comes next (RFC 3261 §22.3). */
-  #credentialsIn(message: SipRequest): Credentials | undefined {
-    for (const line of message.headers.all(message.method === 'REGISTER' ? 'authorization' : 'proxy-authorization')) {
+  #credentialsIn(lines: readonly string[]): Credentials | undefined {
+    for (const line of lines) {
       const credentials = readCredentials(line)
       if (credentials?.realm === this.#needs.realm && this.#algorithmOf(credentials) !== undefined) return credentials
     }
@@ -85,22 +111,22 @@ export class Authentication {
     return known !== undefined && this.#needs.algorithms.includes(known) ? known : undefined
   }
 
-  #checkAttempts(source: Source, username: string): void {
-    const retryAfter = Math.max(this.#sources.wait(source.address), this.#users.wait(username))
+  #checkAttempts(address: string, username: string): void {
+    const retryAfter = Math.max(this.#sources.wait(address), this.#users.wait(username))
     if (retryAfter > 0) throw new Failure('too-many-attempts', username, { retryAfter })
   }
 
-  #judge(request: InboundRequest, given: Credentials, username: string, known: Credential | undefined) {
-    const { message, source } = request
-    if (!this.#isRight(message, given, known ?? this.#nobody) || known === undefined) {
-      this.#sources.add(source.address)
+  #judge(claim: Claim, given: Credentials, username: string, known: Credential | undefined): Verdict {
+    const { address } = claim
+    if (!this.#isRight(claim, given, known ?? this.#nobody) || known === undefined) {
+      this.#sources.add(address)
       this.#users.add(username)
-      this.#needs.log.info({ part: 'authentication', username, address: source.address }, 'wrong credentials')
-      return this.#challenge(message, false)
+      this.#needs.log.info({ part: 'authentication', username, address }, 'wrong credentials')
+      return this.#challenge(false)
     }
     this.#users.forgive(username)
     // A nonce that is old, of another run, or used with this count before: whoever knows the password gets a new one.
-    if (!this.#nonces.use(given.nonce, countOf(given))) return this.#challenge(message, true)
+    if (!this.#nonces.use(given.nonce, countOf(given))) return this.#challenge(true)
     return known
   }
 
@@ -108,12 +134,11 @@ export class Authentication {
    * Compares the response in constant time. Its `uri` may differ from the request-URI: sipp and others name the address
    * that they send to. Nothing is lost, since a response is good for one request only, and the body was never covered.
    */
-  #isRight(message: SipRequest, given: Credentials, credential: Credential): boolean {
-    if (given.uri !== message.uri) {
-      this.#needs.log.debug({ part: 'authentication', uri: given.uri, target: message.uri }, 'digest-uri differs')
+  #isRight({ method, uri: target }: Claim, given: Credentials, credential: Credential): boolean {
+    if (given.uri !== target) {
+      this.#needs.log.debug({ part: 'authentication', uri: given.uri, target }, 'digest-uri differs')
     }
     const algorithm = this.#algorithmOf(given) ?? 'MD5'
-    const { method } = message
     const { uri, nonce } = given
     const ha1 = algorithm === 'MD5' ? credential.md5 : credential.sha256
     const input = { algorithm, ha1, method, uri, nonce }
@@ -124,16 +149,19 @@ export class Authentication {
   }
 
   /** RFC 8760 §2.3: one challenge for each algorithm, all with the same nonce. */
-  #challenge({ method }: SipRequest, stale: boolean): SipReply {
-    const register = method === 'REGISTER'
-    const name = register ? 'WWW-Authenticate' : 'Proxy-Authenticate'
+  #challenge(stale: boolean): Challenged {
     const nonce = this.#nonces.make()
     const { realm, algorithms } = this.#needs
-    const headers = algorithms.map(
-      (algorithm) => [name, writeChallenge({ realm, nonce, algorithm, qop: ['auth'], stale })] as const,
-    )
-    return { status: register ? 401 : 407, headers }
+    return {
+      challenges: algorithms.map((algorithm) => writeChallenge({ realm, nonce, algorithm, qop: ['auth'], stale })),
+    }
   }
+}
+
+function asReply(verdict: Verdict, register: boolean): Proof | SipReply {
+  if (!('challenges' in verdict)) return verdict
+  const name = register ? 'WWW-Authenticate' : 'Proxy-Authenticate'
+  return { status: register ? 401 : 407, headers: verdict.challenges.map((challenge) => [name, challenge] as const) }
 }
 
 /** Header text is latin1; what it spells is UTF-8. */

@@ -1,4 +1,6 @@
+import { icsi } from '../../protocols/cpm/services.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
+import { methods } from '../../protocols/sip/methods.ts'
 
 /** What a request is for. Each service has one handler, which the composition root hands over. */
 export type Service =
@@ -7,9 +9,11 @@ export type Service =
   | 'notification'
   | 'messageToMany'
   | 'pagerMessage'
+  | 'largeMessage'
   | 'session'
+  | 'subscription'
+  | 'publication'
   | 'noSuchDialog'
-  | 'noSuchEvent'
 
 export interface Route {
   /** Any method, where none is named. */
@@ -19,6 +23,8 @@ export interface Route {
   /** An option tag of its Require header field. */
   readonly requires?: string
   readonly content?: (request: SipRequest) => boolean
+  /** A service of CPM that the request names (features 1.1). */
+  readonly service?: string
   readonly to: Service
 }
 
@@ -36,37 +42,29 @@ export interface RouteMatchers {
 export function routesFor({ isDispositionNotification, servesSessions }: RouteMatchers): readonly Route[] {
   return [
     { method: 'REGISTER', to: 'registration' },
+    { method: 'SUBSCRIBE', to: 'subscription' },
     { inDialog: true, to: 'noSuchDialog' },
     { method: 'MESSAGE', requires: 'recipient-list-message', to: 'messageToMany' },
     { method: 'MESSAGE', content: isDispositionNotification, to: 'notification' },
     { method: 'MESSAGE', to: 'pagerMessage' },
-    ...(servesSessions ? [{ method: 'INVITE', to: 'session' } as const] : []),
+    ...(servesSessions ? invitations : []),
     { method: 'OPTIONS', to: 'capabilities' },
-    { method: 'SUBSCRIBE', to: 'noSuchEvent' },
-    { method: 'PUBLISH', to: 'noSuchEvent' },
+    { method: 'PUBLISH', to: 'publication' },
   ]
 }
 
+/** A large message that was deferred by another server comes as one that was not (features 1.3). */
+const invitations: readonly Route[] = [
+  { method: 'INVITE', service: icsi.largeMessage, to: 'largeMessage' },
+  { method: 'INVITE', service: icsi.deferred, to: 'largeMessage' },
+  { method: 'INVITE', to: 'session' },
+]
+
 /** Methods that are known: those without a route are answered 405, all others 501 (RFC 3261 §21.4.6, §21.5.2). */
-export const knownMethods: ReadonlySet<string> = new Set([
-  'ACK',
-  'BYE',
-  'CANCEL',
-  'INFO',
-  'INVITE',
-  'MESSAGE',
-  'NOTIFY',
-  'OPTIONS',
-  'PRACK',
-  'PUBLISH',
-  'REFER',
-  'REGISTER',
-  'SUBSCRIBE',
-  'UPDATE',
-])
+export const knownMethods: ReadonlySet<string> = new Set(methods)
 
 /** What the Allow header field tells: methods that this server serves, and those that come with sessions. */
 export const allowed = (servesSessions: boolean): string =>
   servesSessions
-    ? 'REGISTER, MESSAGE, OPTIONS, INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, REFER, NOTIFY'
-    : 'REGISTER, MESSAGE, OPTIONS'
+    ? 'REGISTER, MESSAGE, OPTIONS, SUBSCRIBE, PUBLISH, INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, REFER, NOTIFY'
+    : 'REGISTER, MESSAGE, OPTIONS, SUBSCRIBE, PUBLISH'

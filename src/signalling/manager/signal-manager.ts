@@ -1,4 +1,5 @@
 import { Failure } from '../../failure.ts'
+import { servicesOfRequest } from '../../protocols/cpm/services.ts'
 import { MalformedSip } from '../../protocols/sip/malformed-sip.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import type { InboundRequest, Invitation, InvitationReply, SipReply } from '../edge/sip-port.ts'
@@ -26,7 +27,9 @@ export type SessionHandler = (invitation: Invitation, sender: Sender, recipient:
 type Invited = InvitationReply | Promise<InvitationReply>
 
 /** Those that have a handler of one reply. */
-type RepliedService = Exclude<Service, 'noSuchDialog' | 'noSuchEvent' | 'session'>
+type RepliedService = Exclude<Service, 'noSuchDialog' | InvitedService>
+/** Those that answer an INVITE through its invitation. */
+type InvitedService = 'session' | 'largeMessage'
 
 export interface ManagerNeeds extends Omit<RouteMatchers, 'servesSessions'> {
   /** The sender, or the reply that challenges, or a Failure. */
@@ -37,11 +40,21 @@ export interface ManagerNeeds extends Omit<RouteMatchers, 'servesSessions'> {
   readonly handlers: { readonly [service in RepliedService]: Handler } & {
     /** Without it INVITE is not served. */
     readonly session?: SessionHandler
+    /** Without it a large message is a session as any other. */
+    readonly largeMessage?: SessionHandler
   }
 }
 
 /** Option tags that this server understands in Require and Proxy-Require (RFC 3261 §8.2.2.3, §16.3). */
-const supported: ReadonlySet<string> = new Set(['path', 'outbound', 'gruu', 'pref', 'recipient-list-message'])
+const supported: ReadonlySet<string> = new Set([
+  'path',
+  'outbound',
+  'gruu',
+  'pref',
+  'recipient-list-message',
+  'recipient-list-subscribe',
+  'eventlist',
+])
 /** And those that dialogs understand besides (RFC 3262, RFC 4028, RFC 3891). */
 const supportedInSessions: ReadonlySet<string> = new Set(['100rel', 'timer', 'replaces', ...supported])
 
@@ -59,7 +72,7 @@ export class SignalManager {
     const { message } = request
     const service = this.#admit(message)
     if (typeof service === 'object') return service
-    if (service === 'session') return this.#notAllowed()
+    if (service === 'session' || service === 'largeMessage') return this.#notAllowed()
     const recipient = this.#recipientOf(message.uri)
     if (service === 'capabilities' && recipient === '') return this.#needs.handlers.capabilities(unasked(request))
     const sender = this.#needs.senderOf(request)
@@ -73,12 +86,18 @@ export class SignalManager {
     const { message } = invitation
     const service = this.#admit(message)
     if (typeof service === 'object') return service
-    const { session } = this.#needs.handlers
-    if (service !== 'session' || session === undefined) return this.#notAllowed()
+    const handler = this.#inviteHandler(service)
+    if (handler === undefined) return this.#notAllowed()
     const recipient = this.#recipientOf(message.uri)
     const sender = this.#needs.senderOf(invitation)
-    if (sender instanceof Promise) return sender.then((known) => invite(session, invitation, known, recipient))
-    return invite(session, invitation, sender, recipient)
+    if (sender instanceof Promise) return sender.then((known) => invite(handler, invitation, known, recipient))
+    return invite(handler, invitation, sender, recipient)
+  }
+
+  #inviteHandler(service: Service): SessionHandler | undefined {
+    const { session, largeMessage = session } = this.#needs.handlers
+    if (service === 'largeMessage') return largeMessage
+    return service === 'session' ? session : undefined
   }
 
   get #servesSessions(): boolean {
@@ -86,7 +105,7 @@ export class SignalManager {
   }
 
   /** The service that a request is for, or the reply that it gets before anybody asks who sent it. */
-  #admit(message: SipRequest): RepliedService | 'session' | SipReply {
+  #admit(message: SipRequest): RepliedService | InvitedService | SipReply {
     if (!knownMethods.has(message.method)) throw new Failure('method-unknown', message.method)
     checkScheme(message.uri)
     checkHops(message)
@@ -95,7 +114,6 @@ export class SignalManager {
     const service = this.#classify(message)
     if (service === undefined) return this.#notAllowed()
     if (service === 'noSuchDialog') return { status: 481, reason: 'Call/Transaction Does Not Exist' }
-    if (service === 'noSuchEvent') throw new Failure('event-unknown', message.headers.get('event') ?? '')
     return service
   }
 
@@ -110,6 +128,7 @@ export class SignalManager {
       if (route.inDialog === true && !inDialog) continue
       if (route.requires !== undefined && !optionTags(message, 'require').includes(route.requires)) continue
       if (route.content !== undefined && !route.content(message)) continue
+      if (route.service !== undefined && !servicesOfRequest(message.headers).has(route.service)) continue
       return route.to
     }
     return undefined

@@ -21,23 +21,28 @@ export function carriedHeaders(
   given: HeaderLines,
   contact: (given: string | undefined) => string,
 ): (readonly [string, string])[] {
-  const lines = given.filter(([name]) => !written.has(name.toLowerCase()))
-  if (refreshing.has(method)) lines.push(['Contact', contact(valueIn(given, 'contact', 'm'))])
-  if (!telling.has(method)) return [...lines, ...given.filter(([name]) => isSupported(name))]
-  lines.push(['Allow', valueIn(given, 'allow') ?? allowed])
-  lines.push(['Supported', withOurs(given)])
+  const lines: (readonly [string, string])[] = []
+  const tagLines: (readonly [string, string])[] = []
+  let ownContact: string | undefined
+  let allow: string | undefined
+  for (const line of given) {
+    const name = line[0].toLowerCase()
+    if (name === 'contact' || name === 'm') ownContact ??= line[1]
+    else if (name === 'allow') allow ??= line[1]
+    else if (name === 'supported' || name === 'k') tagLines.push(line)
+    else lines.push(line)
+  }
+  if (refreshing.has(method)) lines.push(['Contact', contact(ownContact)])
+  if (telling.has(method)) lines.push(['Allow', allow ?? allowed], ['Supported', withOurs(tagLines)])
+  else lines.push(...tagLines)
   return lines
 }
 
-const written: ReadonlySet<string> = new Set(['contact', 'm', 'allow', 'supported', 'k'])
+const ours = supported.join(', ')
 
-const isSupported = (name: string) => name.toLowerCase() === 'supported' || name.toLowerCase() === 'k'
-
-const valueIn = (lines: HeaderLines, ...names: string[]) =>
-  lines.find(([name]) => names.includes(name.toLowerCase()))?.[1]
-
-function withOurs(given: HeaderLines): string {
-  const tags = given.filter(([name]) => isSupported(name)).flatMap(([, value]) => value.split(','))
+function withOurs(tagLines: HeaderLines): string {
+  if (tagLines.length === 0) return ours
+  const tags = tagLines.flatMap(([, value]) => value.split(','))
   return [...new Set([...supported, ...tags.map((tag) => tag.trim().toLowerCase())])]
     .filter((tag) => tag !== '')
     .join(', ')

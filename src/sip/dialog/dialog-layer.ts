@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Checked } from '../../protocols/sip/check-request.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { readNameAddr } from '../../protocols/sip/name-addr.ts'
@@ -74,6 +74,11 @@ export class DialogLayer implements DialogContext {
     if (this.#dialogs.get(dialog.key) === dialog) this.#dialogs.delete(dialog.key)
   }
 
+  /** What was below is not there any more: no dialog is known to anything but its peer, who is told. */
+  lose(): void {
+    for (const dialog of this.#dialogs.values()) if (dialog instanceof InviteDialog) dialog.end({ by: 'lost' }, true)
+  }
+
   /** The stack closes: what is left ends without another word. */
   close(): void {
     for (const dialog of this.#dialogs.values()) dialog.close()
@@ -86,7 +91,7 @@ export class DialogLayer implements DialogContext {
 
   /** Who could guess it could speak in the dialog (RFC 3261 §19.3). */
   newTag(): string {
-    return randomBytes(9).toString('base64url')
+    return randomUUID().slice(0, 23) // of these Node keeps a store: one at a time from the system costs more than all the rest
   }
 
   send(request: SipRequest, target: Target, onFinal: OnFinal, onProvisional?: OnProvisional): ClientTransaction {

@@ -76,7 +76,14 @@ export class OfferAnswer {
   }
 }
 
-/** What is needed to say a session description again: the body, in a copy that keeps no message alive, and what tells of it. */
+/** What is needed to say a session description again: the body, and what tells of it. */
 function described({ headers = [], body }: Content): Content {
-  return { headers: headers.filter(([name]) => /^content-/i.test(name)), ...(body && { body: Buffer.from(body) }) }
+  return { headers: headers.filter(([name]) => /^content-/i.test(name)), ...(body && { body: ownCopy(body) }) }
+}
+
+/** Keeps alive neither the message that it came in, nor the 8 KiB that Node's short buffers share. */
+function ownCopy(body: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(body.length)
+  body.copy(copy)
+  return copy
 }

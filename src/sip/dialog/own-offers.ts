@@ -28,6 +28,7 @@ const mostTries = 8
 interface PeerSide {
   readonly servesInvite: boolean
   readonly servesUpdate: boolean
+  readonly awaitsAck: boolean
 }
 
 /**
@@ -63,7 +64,7 @@ export class OwnOffers implements TimerTarget<'glare'> {
       cancelled?.addEventListener('abort', cancel, { once: true })
       if (cancelled?.aborted) resolve(this.#refusal(attempt, 487))
       else if (this.#inside.phase === 'terminated') resolve(this.#refusal(attempt, 481))
-      else if (options.glare === 'report' && !this.#mayStart(attempt)) resolve(this.#refusal(attempt, 491))
+      else if (options.glare === 'report' && this.#isGlare(attempt)) resolve(this.#refusal(attempt, 491))
       else this.#add(attempt)
     })
   }
@@ -99,6 +100,11 @@ export class OwnOffers implements TimerTarget<'glare'> {
   #add(attempt: Attempt): void {
     this.#waiting.push(attempt)
     this.next()
+  }
+
+  /** An ACK that is still on its way crosses nothing: it is waited for. */
+  #isGlare(attempt: Attempt): boolean {
+    return !this.#mayStart(attempt) && !(this.#peer.awaitsAck && this.#waiting.length === 0)
   }
 
   #mayStart({ method, content }: Attempt): boolean {

@@ -30,6 +30,11 @@ export class PeerOffers {
     return this.#served !== undefined && (this.#served.isOpen || this.#served.isUnacknowledged)
   }
 
+  /** All that is missing of an INVITE of the peer's is its ACK. */
+  get awaitsAck(): boolean {
+    return this.#served?.isUnacknowledged === true
+  }
+
   get served(): ServedInvite | undefined {
     return this.#served
   }

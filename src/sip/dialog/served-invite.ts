@@ -182,6 +182,7 @@ export class ServedInvite implements TimerTarget<'repeat'> {
     this.#inside.context.wheel.cancel(this.#repeat)
     this.#reliable?.stop()
     this.#accepted?.stop()
+    this.#accepted = undefined
     this.#inside.offers.rejected(this.#exchange)
   }
 }

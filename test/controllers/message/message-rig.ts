@@ -62,6 +62,16 @@ const policy: Policy = {
   alone: true,
 }
 
+/** What waits here are pager messages. */
+const noSessions = {
+  invite: (): never => {
+    throw new Error('no INVITE is expected')
+  },
+  openEndpoint: (): never => {
+    throw new Error('no session is expected')
+  },
+}
+
 /** The message controller on a real Postgres; devices, subscribers and clock are the test's own. */
 export class MessageRig {
   readonly controller: MessageController
@@ -96,12 +106,14 @@ export class MessageRig {
         subscriberOf: (aor) => [alice, bob, carol].find(({ identities }) => identities.includes(aor)),
         devicesOf: (owner) =>
           [...this.phones.values()].map(({ binding }) => binding).filter((each) => each.owner === owner),
+        settingsOf: () => undefined,
         knownDevices: (owner) => this.known.get(owner) ?? [],
         dropBinding: async (_owner, key) => {
           this.dropped.push(key)
           this.phones.delete(key)
         },
         send: (request, target) => this.#send(request, target),
+        ...noSessions,
         isLocal: (domain) => domain === 'parley.test',
         isTrustedPeer: (domain) => this.trustedPeers.includes(domain),
         ownUri: () => 'sip:parley.test',
@@ -128,6 +140,7 @@ export class MessageRig {
       path: [],
       flow: `flow-${key}`,
       regId,
+      transport: 'udp',
       features: featuresOf(readParams(features)),
     }
     const phone = new TestPhone(binding, answers)

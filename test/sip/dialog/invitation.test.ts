@@ -1,11 +1,11 @@
-import pino from 'pino'
 import { expect, test } from 'vitest'
 import { Failure } from '../../../src/failure.ts'
 import { Headers } from '../../../src/protocols/sip/headers.ts'
 import { SipRequest } from '../../../src/protocols/sip/message.ts'
-import { EmbeddedEdge } from '../../../src/signalling/edge/embedded/embedded-edge.ts'
+import type { SipEdge } from '../../../src/signalling/edge/sip-edge.ts'
 import type { Dialog, Invitation, InvitationReply, SipReply } from '../../../src/signalling/edge/sip-port.ts'
 import { type Sender, type SessionHandler, SignalManager } from '../../../src/signalling/manager/signal-manager.ts'
+import { startEdge as startTestEdge } from '../../support/test-edge.ts'
 import { Mailbox, StackRig } from '../stack-rig.ts'
 import { End, inviteTo, ok, Placed, sdp } from './call-rig.ts'
 import { tagOf, WireParty, withDescription } from './wire-party.ts'
@@ -15,13 +15,6 @@ const alice: Sender = { aor: 'sip:alice@parley.test', trusted: false, anonymous:
 /** An edge with a signal manager behind it, as the server has them; `session` answers INVITEs. */
 async function startEdge(session?: SessionHandler, senderOf: () => Sender | SipReply = () => alice) {
   const statuses: number[] = []
-  const edge = new EmbeddedEdge({
-    stack: { listen: [{ transport: 'udp', address: '127.0.0.1', port: 0 }] },
-    log: pino({ level: 'silent' }),
-    now: () => performance.now(),
-    maxUnderWay: 0,
-    observe: (_method, status) => statuses.push(status),
-  })
   const unserved = () => ({ status: 501 })
   const manager = new SignalManager({
     isDispositionNotification: () => false,
@@ -34,15 +27,21 @@ async function startEdge(session?: SessionHandler, senderOf: () => Sender | SipR
       notification: unserved,
       messageToMany: unserved,
       pagerMessage: unserved,
+      subscription: unserved,
+      publication: unserved,
       ...(session && { session }),
     },
   })
-  edge.serve((request) => manager.handle(request))
-  if (session !== undefined) edge.serveInvites((invitation) => manager.handleInvitation(invitation))
-  const [listening] = await edge.start()
-  const place = { transport: 'udp', address: '127.0.0.1', port: listening?.port ?? 0 } as const
+  const { edge, listening, ...rest } = await startTestEdge(
+    (made) => {
+      made.serve((request) => manager.handle(request))
+      if (session !== undefined) made.serveInvites((invitation) => manager.handleInvitation(invitation))
+    },
+    { observe: (_method, status) => statuses.push(status) },
+  )
+  const place = { transport: 'udp', address: '127.0.0.1', port: listening.port } as const
   const uri = (user: string) => `sip:${user}@127.0.0.1:${place.port}`
-  return { edge, uri, place, statuses, [Symbol.asyncDispose]: () => edge.close(AbortSignal.abort()) }
+  return { edge, uri, place, statuses, ...rest }
 }
 
 async function startCaller() {
@@ -103,7 +102,10 @@ test('without a session service INVITE is not allowed, and with one only what it
   await using edge = await startEdge()
   await using caller = await startCaller()
   const { response } = await new Placed(caller, inviteTo(edge.uri('bob'))).failed.take()
-  expect([response.status, response.headers.get('allow')]).toEqual([405, 'REGISTER, MESSAGE, OPTIONS'])
+  expect([response.status, response.headers.get('allow')]).toEqual([
+    405,
+    'REGISTER, MESSAGE, OPTIONS, SUBSCRIBE, PUBLISH',
+  ])
   await using serving = await startEdge(() => ({ status: 486 }))
   for (const [tag, status] of [
     ['100rel, timer', 486],
@@ -175,7 +177,7 @@ test('an edge that drains refuses new invitations', async () => {
 })
 
 /** A back-to-back user agent in its smallest form: one invitation, one call, and what comes to either goes to the other. */
-function relayTo(port: () => EmbeddedEdge, target: string): SessionHandler {
+function relayTo(port: () => SipEdge, target: string): SessionHandler {
   const content = ({ headers, body }: SipRequest | { headers: Headers; body: Buffer }) => {
     const type = headers.get('content-type')
     return { body, ...(type !== undefined && { headers: [['Content-Type', type]] as const }) }

@@ -75,6 +75,18 @@ test('a glare is reported to who asks for that', async () => {
   expect((await first).response.status).toBe(488)
 })
 
+test('an offer waits for an ACK that is still on its way: that is no glare', async () => {
+  await using rig = await StackRig.start(['udp'])
+  rig.answer = 'hold'
+  using bob = await WireParty.to(rig)
+  bob.request('INVITE', withDescription)
+  const end = new End(rig.stack.invited(await rig.requests.take()).accept(ok(2)))
+  const toTag = tagOf((await bob.takeResponse('INVITE')).header('to'))
+  void end.dialog.reinvite(sdp(5), { glare: 'report' })
+  bob.request('ACK', { cseq: 1, toTag })
+  expect((await bob.takeRequest('INVITE')).body).toEqual(sdp(5).body)
+})
+
 test('a re-INVITE that is taken back aborts what answers it', async () => {
   const { rig, bob, end, toTag } = await confirmed()
   await using _rig = rig

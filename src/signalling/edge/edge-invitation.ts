@@ -1,10 +1,12 @@
-import type { SipRequest } from '../../../protocols/sip/message.ts'
-import { readReplaces } from '../../../protocols/sip/replaces.ts'
-import type { InboundInvite, ServerTransaction, SipStack } from '../../../sip/sip-stack.ts'
-import type { Dialog, Invitation, InvitationReply, Reason, Replacement, SipReply, Source } from '../sip-port.ts'
+import type { SipRequest } from '../../protocols/sip/message.ts'
+import { readReplaces } from '../../protocols/sip/replaces.ts'
+import type { InboundInvite } from '../../sip/dialog/inbound-invite.ts'
+import type { ServerTransaction } from '../../sip/inbound-request.ts'
+import type { EdgeStack } from './edge-stack.ts'
+import type { Dialog, Invitation, InvitationReply, Reason, Replacement, SipReply, Source } from './sip-port.ts'
 
 /** An INVITE that opens a dialog of the stack. */
-export class StackInvitation implements Invitation {
+export class EdgeInvitation implements Invitation {
   readonly message: SipRequest
   readonly source: Source
   readonly replaces: Replacement | undefined
@@ -12,7 +14,7 @@ export class StackInvitation implements Invitation {
   readonly #observe: (status: number) => void
 
   /** Throws MalformedSip where no dialog can come of it. An interval that is too brief is refused at once. */
-  constructor(stack: SipStack, transaction: ServerTransaction, observe: (status: number) => void) {
+  constructor(stack: EdgeStack, transaction: ServerTransaction, observe: (status: number) => void) {
     this.message = transaction.request
     this.source = transaction.source
     this.replaces = replacement(stack, transaction.request)
@@ -63,7 +65,7 @@ export class StackInvitation implements Invitation {
 }
 
 /** In Replaces, the tags are as its receiver has them (RFC 3891 §3). */
-function replacement(stack: SipStack, { headers }: SipRequest): Replacement | undefined {
+function replacement(stack: EdgeStack, { headers }: SipRequest): Replacement | undefined {
   const value = headers.get('replaces')
   if (value === undefined) return undefined
   const { callId, toTag, fromTag, earlyOnly } = readReplaces(value)
