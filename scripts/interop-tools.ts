@@ -11,8 +11,26 @@ export interface InteropTool {
 }
 
 export const interopTools: readonly InteropTool[] = [
-  { tool: 'sipp', debian: 'sip-tester', suites: ['test/interop/sipp.test.ts', 'test/interop/crash.test.ts'] },
-  { tool: 'linphonec', debian: 'linphone-cli', suites: ['test/interop/linphone.test.ts'] },
+  {
+    tool: 'sipp',
+    debian: 'sip-tester',
+    suites: ['test/interop/sipp.test.ts', 'test/interop/sipp-sessions.test.ts', 'test/interop/crash.test.ts'],
+  },
+  {
+    tool: 'linphonec',
+    debian: 'linphone-cli',
+    suites: ['test/interop/linphone.test.ts', 'test/interop/linphone-presence.test.ts', 'test/interop/audio.test.ts'],
+  },
+  { tool: 'baresip', debian: 'baresip-core', suites: ['test/interop/audio.test.ts'] },
+  {
+    tool: 'rtpengine',
+    debian: 'rtpengine-daemon',
+    suites: [
+      'test/media/rtpengine/rtpengine.test.ts',
+      'test/scenarios/rtpengine.test.ts',
+      'test/interop/audio.test.ts',
+    ],
+  },
 ]
 
 export const missingTools = (): InteropTool[] => interopTools.filter(({ tool }) => !isInstalled(tool))

@@ -15,7 +15,6 @@ export class Registration {
   /** The same in all REGISTER requests of one client (§10.2.4). */
   readonly callId = randomUUID()
   readonly #needs: Needs
-  #cseq = 0
   /** What is asked for; undefined while there is to be no registration. */
   #expires: number | undefined
   #timer: NodeJS.Timeout | undefined
@@ -23,10 +22,6 @@ export class Registration {
 
   constructor(needs: Needs) {
     this.#needs = needs
-  }
-
-  nextCSeq(): number {
-    return ++this.#cseq
   }
 
   async start(expires: number): Promise<SipResponse> {

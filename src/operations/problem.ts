@@ -38,6 +38,7 @@ const titles = {
   'method-not-allowed': [405, 'Method not allowed'],
   'method-unknown': [501, 'Not implemented'],
   'event-unknown': [422, 'Event unknown'],
+  'extension-required': [422, 'Extension required'],
   'too-many-attempts': [429, 'Too many attempts'],
   overloaded: [503, 'Overloaded'],
   'database-unavailable': [503, 'Database unavailable'],

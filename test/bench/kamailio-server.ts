@@ -30,10 +30,34 @@ export async function startKamailio(postgres: BenchPostgres, mode: Mode, users: 
   }
   await postgres.query(url, hist)
   if (mode === 'register') await addSubscribers(postgres, url, users)
+  return await startWith((port, ctl, folder) => kamailioArguments(url, port, ctl, folder, mode))
+}
+
+/** Kamailio as a stateful proxy that stays in the path of each session, without a database. */
+export function startKamailioProxy(): Promise<BenchServer> {
+  return startWith((port, ctl, folder) => {
+    const values = { LISTEN_UDP: `udp:127.0.0.1:${port}`, CTL: `"unix:${ctl}"` }
+    const given = Object.entries(values).flatMap(([name, value]) => ['-A', `${name}=${value}`])
+    return [
+      '-f',
+      join(import.meta.dirname, 'kamailio', 'session.cfg'),
+      '-DD',
+      '-E',
+      '-m',
+      '1024',
+      '-Y',
+      folder,
+      ...given,
+    ]
+  })
+}
+
+/** Kamailio with these arguments; resolves when it answers. */
+export async function startWith(args: (port: number, ctl: string, folder: string) => string[]): Promise<BenchServer> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-kamailio-'))
   const port = await freePort()
   const ctl = join(folder, 'ctl')
-  const child = spawn('kamailio', kamailioArguments(url, port, ctl, folder, mode), { cwd: folder, stdio: 'ignore' })
+  const child = spawn('kamailio', args(port, ctl, folder), { cwd: folder, stdio: 'ignore' })
   endsWithUs(child, { signal: 'SIGKILL', folder })
   const ended = once(child, 'exit')
   await answering(ctl)
@@ -67,7 +91,8 @@ function kamailioArguments(url: string, port: number, ctl: string, folder: strin
   return ['-f', config, '-DD', '-E', '-m', '1024', '-Y', folder, '-A', defines[mode], ...given]
 }
 
-async function addSubscribers(postgres: BenchPostgres, url: string, users: number): Promise<void> {
+/** Users bob1, bob2 …, as digest authentication wants them. */
+export async function addSubscribers(postgres: BenchPostgres, url: string, users: number): Promise<void> {
   const rows = Array.from({ length: users }, (_, at) => {
     const ha1 = createHash('md5')
       .update(`bob${at + 1}:${domain}:${password}`)

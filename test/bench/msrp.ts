@@ -1,18 +1,25 @@
 import { parseArgs } from 'node:util'
+import { measureIdleChats } from './msrp/idle-chats.ts'
 import { startKamailioRelay } from './msrp/kamailio-relay.ts'
+import { measureLargeFile } from './msrp/large-file.ts'
 import { type Measured, measure, type Shape } from './msrp/load.ts'
 import type { StartRelay } from './msrp/relay-server.ts'
 import { startChild } from './msrp/start-child.ts'
 
-const usage = `npm run bench:msrp -- [--seconds 8] [--servers pipe,kamailio,parley] [--cases small,small500,large,large500]
+const usage = `npm run bench:msrp -- [--seconds 8] [--servers pipe,kamailio,parley] [--mebibytes 1024] [--chats 1000]
+  [--cases small1,small,small500,large,large500,idle,file]
 Messages through an anchored session, each answered by the far end. One JSON line for each case and server, then one with
-the ratios. CPU: utime and stime of the server's processes. Kamailio answers each hop itself and takes only small frames.`
+the ratios. CPU: utime and stime of the server's processes. Kamailio answers each hop itself and takes only small frames.
+longestTurn: milliseconds that the event loop was busy at a stretch. idle: what a chat takes in which nothing is said, and
+file: a file, both through the whole server.`
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '8' },
     servers: { type: 'string', default: 'pipe,kamailio,parley' },
-    cases: { type: 'string', default: 'small1,small,small500,large,large500' },
+    cases: { type: 'string', default: 'small1,small,small500,large,large500,idle,file' },
+    mebibytes: { type: 'string', default: '1024' },
+    chats: { type: 'string', default: '1000' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -40,6 +47,12 @@ const cases: Readonly<Record<string, Case>> = {
 }
 
 async function run(name: string): Promise<void> {
+  if (name === 'idle') print({ case: 'an idle chat', ...(await measureIdleChats(Number(values.chats))) })
+  else if (name === 'file') print({ case: 'a file', ...(await measureLargeFile(Number(values.mebibytes))) })
+  else await compare(name)
+}
+
+async function compare(name: string): Promise<void> {
   const chosen = cases[name]
   if (chosen === undefined) throw new Error(`no case ${name}`)
   const shape: Shape = { ...chosen, seconds: Number(values.seconds) }

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { prepareServer } from '../support/spawn-server.ts'
+import { prepareServer, type SpawnedServer } from '../support/spawn-server.ts'
 import { type BenchServer, domain, type Mode, password } from './bench-server.ts'
 import type { BenchPostgres } from './postgres.ts'
 import { residentBytes } from './process-cpu.ts'
@@ -11,10 +11,17 @@ const asPeer = { 'sip.trustedPeers': '127.0.0.1', 'sip.trustFrom': 'true' }
 const asUsers = { 'sip.limits.requestsPerSecond': '0' }
 
 /** Parley as a process of its own, on a database of its own. */
-export async function startParley(postgres: BenchPostgres, mode: Mode, users: number): Promise<BenchServer> {
+export async function startParley(
+  postgres: BenchPostgres,
+  mode: Mode,
+  users: number,
+  more: Readonly<Record<string, string>> = {},
+  nodeArguments: readonly string[] = [],
+): Promise<BenchServer & { readonly process: SpawnedServer }> {
   const databaseUrl = await postgres.create('parley_bench')
   const server = await prepareServer({
     databaseUrl,
+    nodeArguments,
     settings: {
       domain,
       'sip.listen': 'udp:127.0.0.1:0',
@@ -22,6 +29,7 @@ export async function startParley(postgres: BenchPostgres, mode: Mode, users: nu
       ...(mode === 'register' ? asUsers : asPeer),
       'storage.default': mode === 'stored' ? 'always' : 'never',
       'log.level': 'warn',
+      ...more,
     },
   })
   try {
@@ -34,6 +42,7 @@ export async function startParley(postgres: BenchPostgres, mode: Mode, users: nu
   const { address, port } = server.address('udp')
   return {
     name: 'parley',
+    process: server,
     target: `${address}:${port}`,
     pids: [server.pid],
     memory: async () => residentBytes([server.pid]),

@@ -23,6 +23,11 @@ test('a text that begins with a dash comes after --', () => {
   expect(readArguments(['message', 'a', 'b', '--', '-5'])).toMatchObject({ operands: ['a', 'b', '-5'] })
 })
 
+test('the last operand of chat may be left out', () => {
+  expect(readArguments(['chat', 'a'])).toMatchObject({ operands: ['a'] })
+  expect(readArguments(['chat', 'a', 'b'])).toMatchObject({ operands: ['a', 'b'] })
+})
+
 test.each([[['help']], [['--help']], [['user', 'add', '-h']]])('%j asks for help', (line) => {
   expect(readArguments(line)).toBe('help')
 })
@@ -49,6 +54,8 @@ describe('a usage fault', () => {
       'message a b hello you',
       '"you" is too much (TEXT with spaces needs quotes)\nusage: parley message FROM TO TEXT [--password P] [--server URI] [--wait]',
     ],
+    ['chat', 'USER is missing\nusage: parley chat USER [TO] [--password P] [--server URI] [--seconds N]'],
+    ['chat a b c', '"c" is too much\nusage: parley chat USER [TO] [--password P] [--server URI] [--seconds N]'],
     ['start --sett a=b', `Unknown option '--sett'\n${general}`],
     ['start --set', `Option '--set <value>' argument missing\n${general}`],
     ['start --set a', `--set a: give key.path=value\n${general}`],

@@ -15,6 +15,7 @@ function standIns(): Omit<AdminNeeds, 'log'> & { readonly done: string[] } {
   const done: string[] = []
   return {
     done,
+    alarms: { list: () => [], clear: () => 0 },
     subscribers: {
       find: async (aor) => find(aor),
       add: async ({ uri, name = '' }) => {
@@ -139,6 +140,8 @@ const good: Readonly<Record<string, readonly [request: string, body: unknown, st
   changeUser: ['PATCH /users/sip:alice@parley.test', { name: 'Alicia' }, 200],
   removeUser: ['DELETE /users/sip:alice@parley.test', undefined, 204],
   setPassword: ['PUT /users/sip:alice@parley.test/password', { password: 'long enough' }, 204],
+  listAlarms: ['GET /alarms', undefined, 200],
+  clearAlarms: ['DELETE /alarms?subject=sip:alice@parley.test', undefined, 200],
   listBindings: ['GET /bindings?user=sip:alice@parley.test', undefined, 200],
   dropBindings: ['DELETE /bindings?user=sip:alice@parley.test&key=k1', undefined, 200],
   listDeferred: ['GET /deferred', undefined, 200],

@@ -34,8 +34,10 @@ test('what the image and compose set are keys of the configuration, with values 
   expect(config.demo).toBe(false)
   const sip = config.sip.listen.map(({ transport, port }) => `${port}:${port}/${transport}`)
   const msrp = config.msrp.listen.map(({ port }) => `${port}:${port}/tcp`)
+  const { first, last } = config.media.rtpPorts
+  const rtp = `${first}-${last}:${first}-${last}/udp`
   const http = `127.0.0.1:${config.http.listen.port}:${config.http.listen.port}/tcp`
-  expect([...compose.services.parley.ports].sort()).toEqual([http, ...sip, ...msrp].sort())
+  expect([...compose.services.parley.ports].sort()).toEqual([http, ...sip, ...msrp, rtp].sort())
   expect(dockerfile).toContain(`127.0.0.1:${config.http.listen.port}/health/ready`)
 })
 

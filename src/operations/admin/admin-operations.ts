@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Failure } from '../../failure.ts'
 import { addressOfRecord } from '../../protocols/sip/address-of-record.ts'
+import type { Alarms } from '../alarms.ts'
 import type { Log } from '../logging.ts'
 import type { BindingEntry, DeferredEntry, DeferredKey, User } from './admin-searches.ts'
 import type { MessageCopy, MessageKey, MessageQuery } from './message-search.ts'
@@ -35,6 +36,7 @@ export interface AdminNeeds {
     copies(query: MessageQuery, content: boolean): Promise<readonly MessageCopy[]>
     keys(query: MessageQuery): Promise<readonly MessageKey[]>
   }
+  readonly alarms: Pick<Alarms, 'list' | 'clear'>
   readonly log: Log
 }
 
@@ -51,6 +53,14 @@ export class AdminOperations {
   constructor(needs: AdminNeeds) {
     this.#needs = needs
     this.#log = needs.log.child({ part: 'admin' })
+  }
+
+  async listAlarms(): Promise<object> {
+    return { alarms: this.#needs.alarms.list() }
+  }
+
+  async clearAlarms(request: FastifyRequest): Promise<object> {
+    return { removed: this.#needs.alarms.clear((request.query as { subject?: string }).subject) }
   }
 
   async listUsers(request: FastifyRequest): Promise<object> {

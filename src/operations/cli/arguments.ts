@@ -59,7 +59,7 @@ function commandOf(positionals: readonly string[]): (typeof commands)[number] {
 function checkOperands(command: Command, operands: readonly string[]): void {
   const missing = command.operands[operands.length]
   if (missing !== undefined) throw new UsageFault(`${missing} is missing`, command.name)
-  const more = operands[command.operands.length]
+  const more = operands[command.operands.length + (command.optional === undefined ? 0 : 1)]
   if (more === undefined) return
   const quote = command.operands.includes('TEXT') ? ' (TEXT with spaces needs quotes)' : ''
   throw new UsageFault(`${JSON.stringify(more)} is too much${quote}`, command.name)

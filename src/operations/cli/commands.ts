@@ -33,6 +33,8 @@ export interface Command {
   /** One word or two. */
   readonly name: string
   readonly operands: readonly string[]
+  /** One more, which may be left out. */
+  readonly optional?: string
   readonly options: readonly OwnOption[]
   readonly meaning: string
 }
@@ -58,7 +60,14 @@ export const commands = [
     name: 'listen',
     operands: ['USER'],
     options: ['password', 'server', 'count', 'seconds'],
-    meaning: 'register as a SIP client and print what comes',
+    meaning: 'register as a SIP client and print what comes, in chats as well',
+  },
+  {
+    name: 'chat',
+    operands: ['USER'],
+    optional: 'TO',
+    options: ['password', 'server', 'seconds'],
+    meaning: 'chat with TO, or with the first who calls; a line is a message, Ctrl-D ends',
   },
   { name: 'help', operands: [], options: [], meaning: 'this text' },
 ] as const satisfies readonly Command[]

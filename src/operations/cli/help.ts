@@ -18,7 +18,8 @@ export function writeHelp(): string {
 /** `user add URI --password P [--tel TEL]`. */
 export function synopsis(command: Command): string {
   const options = command.options.map((name) => `[${optionForm(name, ownOptions[name])}]`)
-  return [command.name, ...command.operands, ...options].join(' ')
+  const optional = command.optional === undefined ? [] : [`[${command.optional}]`]
+  return [command.name, ...command.operands, ...optional, ...options].join(' ')
 }
 
 function optionForm(name: string, option: Option): string {

@@ -1,7 +1,6 @@
-import { Failure } from '../../failure.ts'
 import { type Arguments, readCount } from './arguments.ts'
-import type { Client, ClientNeeds } from './client-needs.ts'
-import { hintFor, withClient } from './open-client.ts'
+import type { Client, ClientNeeds, ReceivedMessage } from './client-needs.ts'
+import { register, withClient } from './open-client.ts'
 import { printable } from './output.ts'
 
 interface Needs extends ClientNeeds {
@@ -15,9 +14,7 @@ export async function listen(needs: Needs, { operands, options }: Arguments): Pr
   return await withClient(needs, user, options, async (client, aor, server) => {
     const printing = printMessages(needs, client, { count, seconds })
     try {
-      const { status, reason } = await client.register()
-      needs.note(hintFor(status, server))
-      if (status !== 200) throw new Failure('forbidden', `${aor} cannot register: ${status} ${reason}`)
+      await register(needs, client, aor, server)
       needs.note(`${aor} is registered; messages are shown here until Ctrl-C`)
       await printing.ended
       return 0
@@ -39,12 +36,17 @@ function printMessages({ output, stopped }: Needs, client: Client, { count, seco
   let received = 0
   stopped.addEventListener('abort', end)
   if (stopped.aborted) end()
-  client.on('message', ({ from, text, messageId }) => {
+  client.on('message', print)
+  client.on('invitation', ({ accept }) => {
+    accept({ onMessage: print, onNotification() {}, onComposing() {}, onEnded() {} }).catch(() => {}) // the caller knows
+  })
+  return { ended, end }
+
+  function print({ from, text, messageId }: ReceivedMessage): void {
     output.result({ from, text, messageId }, () => `${printable(from)}: ${printable(text)}`)
     received += 1
     if (received === count) end()
-  })
-  return { ended, end }
+  }
 
   function end(): void {
     clearTimeout(timer)

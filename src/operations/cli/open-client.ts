@@ -1,3 +1,4 @@
+import { Failure } from '../../failure.ts'
 import { checkedUri, fullAddress, serverUri } from './address.ts'
 import type { Arguments } from './arguments.ts'
 import type { Client, ClientNeeds } from './client-needs.ts'
@@ -21,6 +22,13 @@ export async function withClient<T>(
   } finally {
     await client.close()
   }
+}
+
+/** Registers a client, so that others can reach it. */
+export async function register({ note }: Pick<ClientNeeds, 'note'>, client: Client, aor: string, server: string) {
+  const { status, reason } = await client.register()
+  note(hintFor(status, server))
+  if (status !== 200) throw new Failure('forbidden', `${aor} cannot register: ${status} ${reason}`)
 }
 
 /** What to look at when a status may be the client's own: nobody answered, or nobody is there (RFC 3261 §8.1.3.1). */

@@ -50,6 +50,7 @@ function demoLines(addresses: readonly Address[], demo: NonNullable<Started['dem
     'Try, each in a terminal of its own:',
     `  ${needs.command} listen bob${options.join('')}`,
     `  ${needs.command} message alice bob "hello"${options.join('')}`,
+    `  ${needs.command} chat alice bob${options.join('')}`,
     ...(http ? [`  curl -H 'Authorization: Bearer ${demo.adminToken}' ${adminUrl(http)}`] : []),
   ]
 }

@@ -21,14 +21,15 @@ export class Histogram {
     this.#sum += value
   }
 
-  /** The lines of this child; `labels` such as `method="MESSAGE"`. */
-  toText(name: string, labels: string): string {
+  /** The lines of this child; `labels` such as `method="MESSAGE"`, or none. */
+  toText(name: string, labels = ''): string {
+    const [before, all] = labels === '' ? ['', ''] : [`${labels},`, `{${labels}}`]
     let text = ''
     let below = 0
     for (let at = 0; at <= this.#bounds.length; at++) {
       below += this.#counts[at] as number
-      text += `${name}_bucket{${labels},le="${this.#bounds[at] ?? '+Inf'}"} ${below}\n`
+      text += `${name}_bucket{${before}le="${this.#bounds[at] ?? '+Inf'}"} ${below}\n`
     }
-    return `${text}${name}_sum{${labels}} ${this.#sum}\n${name}_count{${labels}} ${below}\n`
+    return `${text}${name}_sum${all} ${this.#sum}\n${name}_count${all} ${below}\n`
   }
 }

@@ -18,6 +18,7 @@ export class Metrics {
   readonly #requests = new RequestSeries()
   readonly #batches = new Map<string, Histogram>()
   readonly #stages = new Map<string, Histogram>()
+  readonly #histograms: { readonly name: string; readonly help: string; readonly histogram: Histogram }[] = []
   readonly #queues = new Map<string, () => number>()
   readonly #now: () => number
   readonly #stopProcessMetrics: () => void
@@ -85,11 +86,27 @@ export class Metrics {
     registerCounter(this.#registry, name, help, [], () => [[{}, read()]])
   }
 
+  /** The same, apart by one label. */
+  counters(name: string, help: string, label: string, read: () => readonly (readonly [string, number])[]): void {
+    const rows = () => read().map(([value, count]) => [{ [label]: value }, count] as const)
+    registerCounter(this.#registry, name, help, [label], rows)
+  }
+
+  /** A histogram of one kind of reading; keep what is returned. */
+  histogram(name: string, help: string, bounds: readonly number[]): { observe(value: number): void } {
+    const histogram = new Histogram(bounds)
+    this.#histograms.push({ name, help, histogram })
+    return histogram
+  }
+
   async text(): Promise<string> {
     return [
       this.#requests.toText(),
       childrenText('parley_group_commit_rows', 'Rows that share one commit', 'name', this.#batches),
       childrenText('parley_stage_seconds', 'Time of the stages of a message', 'stage', this.#stages),
+      ...this.#histograms.map(
+        ({ name, help, histogram }) => `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${histogram.toText(name)}`,
+      ),
       await this.#registry.metrics(),
     ].join('')
   }

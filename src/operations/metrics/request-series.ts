@@ -1,22 +1,5 @@
+import { methods } from '../../protocols/sip/methods.ts'
 import { Histogram } from './histogram.ts'
-
-/** The methods of the SIP registry (IANA sip-parameters). Any other is `other`: a stranger must not make series. */
-const methods = [
-  'ACK',
-  'BYE',
-  'CANCEL',
-  'INFO',
-  'INVITE',
-  'MESSAGE',
-  'NOTIFY',
-  'OPTIONS',
-  'PRACK',
-  'PUBLISH',
-  'REFER',
-  'REGISTER',
-  'SUBSCRIBE',
-  'UPDATE',
-] as const
 
 /** The statuses a network has dashboards for; a peer's private one counts as its class (`4xx`). */
 const statuses = [

@@ -16,6 +16,7 @@ export interface Measured {
   readonly messagesPerSecond: number
   readonly megabytesPerSecond: number
   readonly serverMicrosecondsEach: number
+  readonly longestTurn?: number | undefined
 }
 
 /** Keeps every pair busy in one direction, each message answered by the far end, and measures after a warm-up. */
@@ -25,16 +26,19 @@ export async function measure(server: RelayServer, shape: Shape): Promise<Measur
   for (const [at, pair] of server.pairs.entries()) sessions.push(await join(pair, at, shape, count))
   for (const start of sessions) start()
   await sleep(Math.min(3, shape.seconds) * 1000)
+  await server.longestTurn?.()
   const before = { answered: count.answered, cpu: cpuMicroseconds(server.pids), time: performance.now() }
   await sleep(shape.seconds * 1000)
   const messages = count.answered - before.answered
   const seconds = (performance.now() - before.time) / 1000
   const cpu = cpuMicroseconds(server.pids) - before.cpu
+  const longestTurn = await server.longestTurn?.()
   count.stopped = true
   return {
     messagesPerSecond: Math.round(messages / seconds),
     megabytesPerSecond: Math.round((messages * shape.bytes) / seconds / 1e6),
     serverMicrosecondsEach: Math.round((cpu / messages) * 10) / 10,
+    ...(longestTurn !== undefined && { longestTurn }),
   }
 }
 

@@ -1,5 +1,6 @@
 /** The media plane alone, with this many pairs of joined sessions; their paths go to standard output. */
 import { MsrpPlane, relay } from '../../../src/media/msrp/index.ts'
+import { tellLongestTurn } from './longest-turn.ts'
 
 const plane = new MsrpPlane({
   listen: [{ transport: 'tcp', address: '127.0.0.1', port: 0 }],
@@ -17,3 +18,4 @@ const pairs = await Promise.all(
   }),
 )
 process.stdout.write(`${JSON.stringify(pairs)}\n`)
+tellLongestTurn()

@@ -1,6 +1,7 @@
 /** Raw piping: the next connection to one port is joined with the next one to the other, byte for byte. */
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
+import { tellLongestTurn } from './longest-turn.ts'
 
 const waiting: [Socket[], Socket[]] = [[], []]
 
@@ -27,3 +28,4 @@ const pairs = Array.from({ length: Number(process.argv[2]) }, (_, at) => ({
   b: { port: ports[1], toPath: `msrp://127.0.0.1:9/b${at};tcp` },
 }))
 process.stdout.write(`${JSON.stringify(pairs)}\n`)
+tellLongestTurn()

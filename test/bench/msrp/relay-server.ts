@@ -4,6 +4,8 @@ export interface RelayServer {
   /** Its processes; everything below them counts as well. */
   readonly pids: readonly number[]
   readonly pairs: readonly Pair[]
+  /** Milliseconds that its event loop was busy at a stretch since this was last asked; of those that can tell. */
+  longestTurn?(): Promise<number>
   close(): Promise<void>
 }
 

@@ -8,14 +8,20 @@ import type { Pair, RelayServer } from './relay-server.ts'
 export async function startChild(name: string, script: string, count: number): Promise<RelayServer> {
   const file = join(import.meta.dirname, script)
   const child = spawn(process.execPath, ['--import', 'tsx', file, String(count)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
   const ended = once(child, 'exit')
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
+  const lines = createInterface(child.stdout)
+  const nextLine = async () => ((await once(lines, 'line')) as [string])[0]
+  const pairs = JSON.parse(await nextLine()) as Pair[]
   return {
     name,
     pids: [child.pid ?? 0],
-    pairs: JSON.parse(line) as Pair[],
+    pairs,
+    longestTurn: async () => {
+      child.stdin.write('turn\n')
+      return Number(await nextLine())
+    },
     close: async () => {
       child.kill('SIGKILL')
       await ended
