@@ -26,6 +26,7 @@ beforeAll(async () => {
   subscribers = new Subscribers({ database, domain, realm: domain })
   bindings = new Bindings({ database, now, rememberMs: 7 * 86_400_000, log: quiet })
   registrar = new Registrar({
+    barredFor: () => 0,
     subscriberOf: (aor) => subscribers.find(aor),
     addressOf: (uri) => addresses.of(uri),
     isOwnHost,

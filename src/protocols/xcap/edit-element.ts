@@ -1,7 +1,7 @@
+import { escapeAttribute } from '../xml/references.ts'
+import { namespacesInScope, type XmlElement } from '../xml/xml-element.ts'
 import type { NodeSelector, QualifiedName, Step } from './node-selector.ts'
-import { escapeAttribute } from './references.ts'
 import { type Bindings, hasAttribute, isNamed, matching, selectAttribute, selectElement } from './select-element.ts'
-import { namespacesInScope, type XmlElement } from './xml-element.ts'
 
 /** Why nothing was changed: RFC 4825 §8.2.3, §8.2.5. */
 export type EditFault = 'no-parent' | 'cannot-insert' | 'not-found'

@@ -1,6 +1,6 @@
+import { MalformedXml } from '../xml/malformed-xml.ts'
+import { escapeAttribute, resolveReferences } from '../xml/references.ts'
 import { MalformedXcap } from './malformed-xcap.ts'
-import { MalformedXml } from './malformed-xml.ts'
-import { resolveReferences } from './references.ts'
 
 /** A name as it is written in a selector: '' for no prefix. */
 export interface QualifiedName {
@@ -94,3 +94,19 @@ function readName(text: string): QualifiedName {
   if (name === undefined) throw new MalformedXcap(`${text} is no name`)
   return { prefix, name }
 }
+
+/** The first `depth` steps as they stand in a URI. */
+export function writeSteps({ steps }: NodeSelector, depth: number): string {
+  return steps
+    .slice(0, depth)
+    .map((step) => encodeURIComponent(writeStep(step)))
+    .join('/')
+}
+
+function writeStep({ element, position, attribute }: Step): string {
+  const name = element === undefined ? '*' : writeName(element)
+  const test = attribute && `[@${writeName(attribute.name)}="${escapeAttribute(attribute.value)}"]`
+  return `${name}${position === undefined ? '' : `[${position}]`}${test ?? ''}`
+}
+
+const writeName = ({ prefix, name }: QualifiedName): string => (prefix === '' ? name : `${prefix}:${name}`)

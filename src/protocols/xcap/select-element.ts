@@ -1,6 +1,6 @@
+import type { XmlAttribute, XmlElement } from '../xml/xml-element.ts'
 import { MalformedXcap } from './malformed-xcap.ts'
 import type { NodeSelector, QualifiedName, Step } from './node-selector.ts'
-import type { XmlAttribute, XmlElement } from './xml-element.ts'
 
 /** What prefixes of a selector stand for: '' for the default document namespace of the application usage (RFC 4825 §6.4). */
 export type Bindings = ReadonlyMap<string, string>

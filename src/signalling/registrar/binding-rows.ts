@@ -132,6 +132,11 @@ export const readStatement = {
 export const sweepBatch = 5000
 
 /** The time is asked for twice: a row that is registered anew meanwhile must stay. */
+export const expiredSinceStatement = {
+  name: 'bindings-expired-since',
+  text: 'select distinct owner from bindings where expires_at > $1 and expires_at <= $2',
+}
+
 export const expireStatement = {
   name: 'bindings-expire',
   text: `delete from bindings where expires_at <= $1 and not has_instance and (owner, key) in (

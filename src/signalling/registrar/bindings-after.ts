@@ -1,10 +1,10 @@
 import { Failure } from '../../failure.ts'
+import { interned } from '../../protocols/sip/own-copy.ts'
 import { readUri, sameUri } from '../../protocols/sip/uri.ts'
 import type { InboundRequest } from '../edge/sip-port.ts'
 import { Binding } from './binding.ts'
 import type { Change } from './bindings.ts'
 import { flowFor } from './flow-for.ts'
-import { interned } from './own-copy.ts'
 import type { Contact, Registration } from './registration.ts'
 
 /** In seconds, but for the number of contacts. */

@@ -6,6 +6,7 @@ import {
   type BindingChange,
   type BindingRow,
   type ChangeResult,
+  expiredSinceStatement,
   expireStatement,
   forgetStatement,
   fromRow,
@@ -58,9 +59,13 @@ export class Bindings {
   /** The last change under way for an owner; the next one waits for it. */
   readonly #changing = new Map<number, Promise<unknown>>()
   readonly #sweeping: NodeJS.Timeout
+  #sweptAt: number
+  readonly #listeners = new Set<(owner: number) => void>()
+  readonly #unsubscribe: () => void
 
   constructor(needs: Needs) {
     this.#needs = needs
+    this.#sweptAt = needs.now()
     const { database, mostCached = 200_000, onBatch } = needs
     this.#cache = new NotifiedCache({
       notifications: database.notifications,
@@ -69,6 +74,13 @@ export class Bindings {
       read: (owner) => this.#read(owner),
       most: mostCached,
     })
+    this.#unsubscribe = database.notifications.subscribe(
+      channel,
+      (payload, own) => {
+        if (!own) this.#tell(Number(payload))
+      },
+      () => {},
+    )
     this.#writes = new GroupCommit({
       database,
       name: 'bindings-write',
@@ -79,6 +91,12 @@ export class Bindings {
     })
     this.#sweeping = setInterval(() => void this.sweep(), needs.sweepMs ?? 30_000)
     this.#sweeping.unref()
+  }
+
+  /** Hears of each change of somebody's bindings, by this node at once, by others as soon as they tell. */
+  onChanged(listener: (owner: number) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** The live bindings of an owner, the preferred ones first. A promise only where the database has to be asked. */
@@ -133,6 +151,7 @@ export class Bindings {
   async sweep(): Promise<void> {
     const now = this.#needs.now()
     try {
+      await this.#tellExpired(now)
       await this.#sweepOut(expireStatement, new Date(now))
       await this.#sweepOut(forgetStatement, new Date(now - this.#needs.rememberMs))
     } catch (err) {
@@ -142,9 +161,20 @@ export class Bindings {
 
   async close(): Promise<void> {
     clearInterval(this.#sweeping)
+    this.#unsubscribe()
     await Promise.allSettled(this.#changing.values())
     await this.#writes.close()
     this.#cache.close()
+  }
+
+  /** Each node finds them for itself, and tells its own listeners. */
+  async #tellExpired(now: number): Promise<void> {
+    if (this.#listeners.size > 0) {
+      const values = [new Date(this.#sweptAt), new Date(now)]
+      const rows = await this.#needs.database.query<{ owner: number }>(expiredSinceStatement, values)
+      for (const { owner } of rows) this.#tell(owner)
+    }
+    this.#sweptAt = now
   }
 
   async #sweepOut(statement: Statement, until: Date): Promise<void> {
@@ -209,6 +239,11 @@ export class Bindings {
     for (const binding of before) this.#flows.remove(binding)
     for (const binding of bindings) this.#flows.add(binding)
     this.#cache.set(owner, bindings)
+    this.#tell(owner)
+  }
+
+  #tell(owner: number): void {
+    for (const listener of this.#listeners) listener(owner)
   }
 
   async #read(owner: number): Promise<readonly Binding[]> {

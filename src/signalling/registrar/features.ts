@@ -1,6 +1,6 @@
 import { featuresOf } from '../../protocols/sip/accept-contact.ts'
+import { ownCopy } from '../../protocols/sip/own-copy.ts'
 import { type Params, readParams } from '../../protocols/sip/params.ts'
-import { ownCopy } from './own-copy.ts'
 
 /** Parameters of a contact, but those that a binding has of its own. Phones of one make share one. */
 export interface Features {

@@ -1,3 +1,5 @@
+export { Barred } from './barred.ts'
 export { Binding } from './binding.ts'
 export { Bindings } from './bindings.ts'
 export { Registrar } from './registrar.ts'
+export { RegistrationPackage } from './registration-package.ts'

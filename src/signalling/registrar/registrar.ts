@@ -32,6 +32,8 @@ interface Needs {
   readonly serviceRoute: (source: Source) => string
   /** A device is bound, or again; `waiting`: there are messages for its user. */
   readonly registered: (owner: number, binding: Binding, waiting: boolean) => void
+  /** Seconds for which a user may not register. */
+  readonly barredFor: (owner: number) => number
   readonly now: () => number
   readonly bounds: Bounds
   /** Seconds in which a client over a flow is to show that it lives (RFC 5626 §4.4). */
@@ -79,6 +81,8 @@ export class Registrar {
       throw new Failure('forbidden', 'To is none of the identities of the sender')
     }
     if (subscriber === undefined) throw new Failure('recipient-unknown')
+    const retryAfter = this.#needs.barredFor(subscriber.id)
+    if (retryAfter > 0) throw new Failure('too-many-attempts', 'barred', { retryAfter })
     return subscriber
   }
 

@@ -3,9 +3,9 @@ import { splitList } from '../../protocols/sip/lists.ts'
 import { MalformedSip } from '../../protocols/sip/malformed-sip.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { type NameAddr, readNameAddr } from '../../protocols/sip/name-addr.ts'
+import { ownCopy } from '../../protocols/sip/own-copy.ts'
 import { unquote } from '../../protocols/sip/quoted-string.ts'
 import { readUri, type Uri } from '../../protocols/sip/uri.ts'
-import { ownCopy } from './own-copy.ts'
 
 /** What a REGISTER asks for (RFC 3261 §10.2, §10.3). */
 export interface Registration {

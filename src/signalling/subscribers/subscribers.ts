@@ -21,7 +21,7 @@ const channel = 'subscribers'
 const importChunk = 2000
 
 /** Tables with rows that belong to a subscriber and do not outlive them. */
-const ownedTables = ['bindings', 'deferred', 'messages']
+const ownedTables = ['bindings', 'deferred', 'messages', 'documents', 'publications']
 
 /**
  * The directory of those who are served. `find` and `credentials` are asked on the path of each request, also for

@@ -8,10 +8,10 @@ import {
   putAttribute,
   putElement,
 } from '../../../src/protocols/xcap/edit-element.ts'
-import { MalformedXml } from '../../../src/protocols/xcap/malformed-xml.ts'
 import { readNodeSelector } from '../../../src/protocols/xcap/node-selector.ts'
-import { readElements } from '../../../src/protocols/xcap/read-elements.ts'
 import { selectAttribute, selectElement } from '../../../src/protocols/xcap/select-element.ts'
+import { MalformedXml } from '../../../src/protocols/xml/malformed-xml.ts'
+import { readElements } from '../../../src/protocols/xml/read-elements.ts'
 
 const limits = { depth: 50, elements: 10_000 }
 const none = new Map([['', '']])

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { MalformedXcap } from '../../../src/protocols/xcap/malformed-xcap.ts'
 import { readNodeSelector } from '../../../src/protocols/xcap/node-selector.ts'
-import { readElements } from '../../../src/protocols/xcap/read-elements.ts'
 import { selectElement } from '../../../src/protocols/xcap/select-element.ts'
 import { readXcapUri } from '../../../src/protocols/xcap/xcap-uri.ts'
+import { readElements } from '../../../src/protocols/xml/read-elements.ts'
 
 const limits = { depth: 50, elements: 1_000 }
 

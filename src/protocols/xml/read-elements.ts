@@ -15,8 +15,10 @@ export function readElements(text: string, limits: XmlLimits): XmlElement {
   return new ElementReader(text, limits).read()
 }
 
-const nameEnd = /[\s/>=]/g
-const notSpace = /\S/g
+/** Of one element. */
+const mostAttributes = 256
+const [exclamation, slash, equals, greater, question] = [0x21, 0x2f, 0x3d, 0x3e, 0x3f]
+const noDeclarations: ReadonlyMap<string, string> = new Map()
 
 /** One pass over the text; each method takes one kind of markup. */
 class ElementReader {
@@ -43,13 +45,17 @@ class ElementReader {
   }
 
   #takeMarkup(): void {
-    const text = this.#text
-    if (text.startsWith('<!--', this.#at)) this.#skip('-->', 4)
-    else if (text.startsWith('<![CDATA[', this.#at)) this.#skip(']]>', 9)
-    else if (text.startsWith('<?', this.#at)) this.#skip('?>', 2)
-    else if (text.startsWith('<!', this.#at)) throw new MalformedXml('a document type declaration is not taken')
-    else if (text.startsWith('</', this.#at)) this.#close()
+    const kind = this.#text.charCodeAt(this.#at + 1)
+    if (kind === slash) this.#close()
+    else if (kind === exclamation) this.#takeDeclaration()
+    else if (kind === question) this.#skip('?>', 2)
     else this.#takeStartTag()
+  }
+
+  #takeDeclaration(): void {
+    if (this.#text.startsWith('<!--', this.#at)) this.#skip('-->', 4)
+    else if (this.#text.startsWith('<![CDATA[', this.#at)) this.#skip(']]>', 9)
+    else throw new MalformedXml('a document type declaration is not taken')
   }
 
   #skip(until: string, from: number): void {
@@ -75,7 +81,7 @@ class ElementReader {
     const [prefix, name] = splitName(this.#takeName())
     const afterName = this.#at
     const raw = this.#takeAttributes()
-    const empty = this.#text[this.#at] === '/'
+    const empty = this.#text.charCodeAt(this.#at) === slash
     this.#skip('>', 0)
     this.#add({ prefix, name, start, afterName, raw, empty })
   }
@@ -83,18 +89,18 @@ class ElementReader {
   #add({ prefix, name, start, afterName, raw, empty }: StartTag): void {
     const parent = this.#open
     if (parent === undefined && this.#root !== undefined) throw new MalformedXml('more than one root element')
-    const declared = declarationsIn(raw)
-    const scope = { declared, parent } as XmlElement
+    const attributes = raw.every(isNoDeclaration) ? raw : raw.filter(isNoDeclaration)
+    const declared = attributes === raw ? noDeclarations : declarationsIn(raw)
+    const scope = declared === noDeclarations ? parent : { declared, parent }
+    for (const attribute of attributes)
+      if (attribute.prefix !== '') attribute.namespace = bound(scope, attribute.prefix)
     const element: XmlElement = {
       name,
       prefix,
-      namespace: bound(scope, prefix),
+      namespace: scope === parent && parent?.prefix === prefix ? parent.namespace : bound(scope, prefix),
       parent,
       children: [],
-      attributes: raw.filter(isNoDeclaration).map((one) => ({
-        ...one,
-        namespace: one.prefix === '' ? '' : bound(scope, one.prefix),
-      })),
+      attributes,
       declared,
       start,
       afterName,
@@ -110,10 +116,11 @@ class ElementReader {
   }
 
   #takeName(): string {
-    nameEnd.lastIndex = this.#at
-    const end = nameEnd.exec(this.#text)?.index
-    if (end === undefined || end === this.#at) throw new MalformedXml('a name is missing')
-    const name = this.#text.slice(this.#at, end)
+    const text = this.#text
+    let end = this.#at
+    while (end < text.length && !endsName(text.charCodeAt(end))) end++
+    if (end === this.#at || end === text.length) throw new MalformedXml('a name is missing')
+    const name = text.slice(this.#at, end)
     this.#at = end
     return name
   }
@@ -123,8 +130,9 @@ class ElementReader {
     for (;;) {
       const start = this.#at
       this.#takeSpace()
-      const next = this.#text[this.#at]
-      if (next === '>' || next === '/') return attributes
+      const next = this.#text.charCodeAt(this.#at)
+      if (next === greater || next === slash) return attributes
+      if (attributes.length >= mostAttributes) throw new MalformedXml('too many attributes')
       attributes.push(this.#takeAttribute(start))
     }
   }
@@ -132,7 +140,7 @@ class ElementReader {
   #takeAttribute(start: number): RawAttribute {
     const [prefix, name] = splitName(this.#takeName())
     this.#takeSpace()
-    if (this.#text[this.#at] !== '=') throw new MalformedXml('an attribute without value')
+    if (this.#text.charCodeAt(this.#at) !== equals) throw new MalformedXml('an attribute without value')
     this.#at++
     this.#takeSpace()
     const quote = this.#text[this.#at]
@@ -140,28 +148,39 @@ class ElementReader {
     const valueStart = this.#at + 1
     this.#skip(quote, 1)
     const valueEnd = this.#at - 1
-    const value = resolveReferences(this.#text.slice(valueStart, valueEnd).replace(/\r\n|[\t\n\r]/g, ' '))
-    return { prefix, name, value, start, end: this.#at, valueStart, valueEnd }
+    const value = normalised(this.#text.slice(valueStart, valueEnd))
+    return { prefix, name, namespace: '', value, start, end: this.#at, valueStart, valueEnd }
   }
 
   #takeSpace(): void {
-    notSpace.lastIndex = this.#at
-    const next = notSpace.exec(this.#text)
-    if (next === null) throw new MalformedXml('a tag is not closed')
-    this.#at = next.index
+    const text = this.#text
+    while (isSpace(text.charCodeAt(this.#at))) this.#at++
+    if (this.#at >= text.length) throw new MalformedXml('a tag is not closed')
   }
 }
 
-type RawAttribute = Omit<XmlAttribute, 'namespace'>
+/** Its namespace is found when all declarations of the tag are known. */
+interface RawAttribute extends Omit<XmlAttribute, 'namespace'> {
+  namespace: string
+}
 
 interface StartTag {
   readonly prefix: string
   readonly name: string
   readonly start: number
   readonly afterName: number
-  readonly raw: readonly RawAttribute[]
+  readonly raw: RawAttribute[]
   readonly empty: boolean
 }
+
+type Scope = Pick<XmlElement, 'declared' | 'parent'>
+
+const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x09 || code === 0x0d
+const endsName = (code: number): boolean => code === slash || code === greater || code === equals || isSpace(code)
+
+/** XML 1.0 §3.3.3. */
+const normalised = (value: string): string =>
+  /[\t\n\r&]/.test(value) ? resolveReferences(value.replace(/\r\n|[\t\n\r]/g, ' ')) : value
 
 const isNoDeclaration = ({ prefix, name }: RawAttribute): boolean =>
   prefix !== 'xmlns' && (prefix !== '' || name !== 'xmlns')
@@ -171,7 +190,7 @@ function declarationsIn(attributes: readonly RawAttribute[]): ReadonlyMap<string
   return new Map(declared.map(({ prefix, name, value }) => [prefix === 'xmlns' ? name : '', value]))
 }
 
-function bound(element: XmlElement, prefix: string): string {
+function bound(element: Scope | undefined, prefix: string): string {
   const uri = namespaceOf(element, prefix)
   if (uri === undefined) throw new MalformedXml(`the prefix ${prefix} is not bound`)
   return uri

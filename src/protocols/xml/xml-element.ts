@@ -34,7 +34,10 @@ export interface XmlAttribute {
 }
 
 /** The namespace that a prefix is bound to at an element; undefined for one that is not bound. '' is the default namespace. */
-export function namespaceOf(element: XmlElement | undefined, prefix: string): string | undefined {
+export function namespaceOf(
+  element: Pick<XmlElement, 'declared' | 'parent'> | undefined,
+  prefix: string,
+): string | undefined {
   for (let at = element; at !== undefined; at = at.parent) {
     const bound = at.declared.get(prefix)
     if (bound !== undefined) return bound

@@ -1,0 +1,6 @@
+export type { BackEndSubscription } from './back-end-subscription.ts'
+export type { EventPackage, NotifyBody, SubscriptionState, Watcher } from './event-package.ts'
+export { type Alarm, Recovery, type RecoveryPolicy } from './recovery.ts'
+export type { NotifyFailure, Subscription } from './subscription.ts'
+export type { WatcherRow } from './subscription-rows.ts'
+export { Subscriptions, type SubscriptionsNeeds } from './subscriptions.ts'
