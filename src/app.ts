@@ -5,10 +5,12 @@ import type { Parts } from './app/parts.ts'
 import { buildSignalling } from './app/signalling.ts'
 import { Started } from './app/started.ts'
 import { readTls } from './app/tls.ts'
+import { buildDocuments, buildXdm } from './app/xdm.ts'
 import type { Config } from './config/config.ts'
 import { migrate as migrateDatabase } from './database/index.ts'
 import { type Demo, ensureDemoUsers } from './operations/demo.ts'
-import { type Log, Metrics } from './operations/index.ts'
+import { Alarms, type Log, Metrics } from './operations/index.ts'
+import { Barred } from './signalling/registrar/index.ts'
 import type { Subscribers } from './signalling/subscribers/index.ts'
 
 /** The server, while it serves. */
@@ -78,14 +80,22 @@ async function startParts(config: Config, log: Log, started: Started): Promise<A
     ? await ensureDemoUsers({ dataDir: config.data.dir, domain: config.domain, subscribers })
     : undefined
   const bindings = buildBindings(config, database, log, metrics, started)
-  const parts: Parts = { config, log, metrics, database, subscribers, bindings }
-  const signalling = await buildSignalling({ ...parts, started })
+  const alarms = buildAlarms(config, log, metrics, started)
+  const parts: Parts = { config, log, metrics, alarms, database, subscribers, bindings, barred: new Barred(Date.now) }
+  const documents = buildDocuments(parts, started)
+  const signalling = await buildSignalling(parts, documents, started)
+  const xdm = buildXdm(parts, signalling, documents, started)
   let serving = false
-  const http = buildHttp(parts, signalling, () => serving, demo)
+  const http = buildHttp(parts, signalling, xdm, () => serving, demo)
   started.add((signal) => http.close(signal))
   const web = await http.start()
   const sip = await listen(signalling.edge)
   await signalling.messaging.controller.start()
+  signalling.sessions.start()
+  signalling.nodes.watch(async (node) => {
+    const taken = [signalling.sessions.takeOver(node), signalling.subscriptions.takeOver(node)]
+    return (await Promise.all(taken)).every(Boolean)
+  })
   serving = true
   started.add(() => {
     serving = false
@@ -105,4 +115,11 @@ async function startParts(config: Config, log: Log, started: Started): Promise<A
     },
     close: () => started.close(),
   }
+}
+
+function buildAlarms({ alarms: { webhook } }: Config, log: Log, metrics: Metrics, started: Started): Alarms {
+  const alarms = new Alarms({ log: log.child({ part: 'alarms' }), now: Date.now, webhook })
+  started.add(() => alarms.close())
+  metrics.counter('parley_alarms_total', 'Alarms that were raised', () => alarms.count)
+  return alarms
 }

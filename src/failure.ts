@@ -14,6 +14,7 @@ export type Condition =
   | 'method-not-allowed'
   | 'method-unknown'
   | 'event-unknown'
+  | 'extension-required'
   | 'too-many-attempts'
   | 'overloaded'
   | 'database-unavailable'

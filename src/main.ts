@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Config } from './config/config.ts'
 import { readConfig } from './config/read-config.ts'
 import { type Arguments, readArguments } from './operations/cli/arguments.ts'
+import { chat } from './operations/cli/chat-command.ts'
 import { checkConfig, showKeys, showWholeConfig } from './operations/cli/config-command.ts'
 import { writeHelp } from './operations/cli/help.ts'
 import { listen } from './operations/cli/listen-command.ts'
@@ -57,6 +58,8 @@ async function runCommand(call: Call): Promise<number> {
       return await sendMessage(await clientNeeds(call), args)
     case 'listen':
       return await listen({ ...(await clientNeeds(call)), stopped: stopped() }, args)
+    case 'chat':
+      return await chat({ ...(await clientNeeds(call)), ...terminal(args.json), stopped: stopped() }, args)
     case 'help':
       return print(writeHelp())
     default:
@@ -100,9 +103,9 @@ async function runUserCommand(call: Call, name: keyof typeof userCommands): Prom
 }
 
 async function clientNeeds({ config, output }: Call) {
-  const { createClient } = await import('./client/index.ts')
+  const { buildClient } = await import('./app/client.ts')
   return {
-    createClient,
+    createClient: buildClient,
     output,
     note: (text: string | undefined) => void (text && process.stderr.write(`${text}\n`)),
     domain: config.domain,
@@ -110,6 +113,12 @@ async function clientNeeds({ config, output }: Call) {
     password: process.env.PARLEY_PASSWORD,
     demoUsers: async () => (config.demo ? ((await readDemo(config.data.dir))?.users ?? []) : []),
   }
+}
+
+/** Where a chat is typed; a screen is there only for a person. */
+function terminal(json: boolean) {
+  const { stdin: input, stdout } = process
+  return { input, screen: input.isTTY && stdout.isTTY && !json ? stdout : undefined }
 }
 
 /** Aborted by SIGINT, SIGTERM, or when nobody reads standard output any more. */

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts'
 import {
   type Database,
   type EmbeddedPostgres,
+  Nodes,
   openDatabase,
   startEmbeddedPostgres,
   useEmbeddedPostgres,
@@ -37,6 +38,14 @@ export async function buildDatabase({ database }: Config, url: string, log: Log,
   const opened = await openDatabase({ url, poolSize: database.connections }, log.child({ part: 'database' }))
   started.add(() => opened.close())
   return opened
+}
+
+/** From now on this node counts as living. */
+export async function startNodes({ data, database: { url } }: Config, database: Database, log: Log, started: Started) {
+  const nodes = new Nodes({ database, dataDir: data.dir, alone: url === undefined, log: log.child({ part: 'nodes' }) })
+  started.add(() => nodes.close())
+  await nodes.start()
+  return nodes
 }
 
 export function buildSubscribers({ domain, sip }: Config, database: Database, started: Started): Subscribers {

@@ -2,6 +2,7 @@ import type { Demo } from '../operations/demo.ts'
 import {
   AdminSearches,
   adminRoutes,
+  type HttpRoutes,
   HttpServer,
   healthRoutes,
   MessageSearch,
@@ -12,26 +13,37 @@ import type { Signalling } from './signalling.ts'
 
 export function buildHttp(
   parts: Parts,
-  { messaging }: Signalling,
+  signalling: Signalling,
+  xdm: HttpRoutes,
   isServing: () => boolean,
   demo: Demo | undefined,
 ): HttpServer {
-  const { config, log, metrics, database, subscribers, bindings } = parts
+  const { config, log, metrics, alarms, database, subscribers, bindings } = parts
   const searches = new AdminSearches(database)
   metrics.bindings(() => searches.countBindings())
   metrics.deferred(() => searches.countDeferred())
-  const { deferred, stored } = messaging
+  const { deferred, stored } = signalling.messaging
   const admin = adminRoutes(
-    { subscribers, bindings, deferred, messages: stored, searches, messageSearch: new MessageSearch(database), log },
+    {
+      subscribers,
+      bindings,
+      deferred,
+      messages: stored,
+      searches,
+      messageSearch: new MessageSearch(database),
+      alarms,
+      log,
+    },
     { token: config.admin.token ?? demo?.adminToken, now: Date.now },
   )
   return new HttpServer({ listen: config.http.listen, log })
     .register(metricsRoutes(metrics))
     .register(admin)
+    .register(xdm)
     .register(
       healthRoutes({
         database: () => (database.available() ? undefined : 'the database is away'),
-        sip: () => (isServing() ? undefined : 'does not serve'),
+        sip: () => (isServing() ? signalling.edge.outage : 'does not serve'),
       }),
     )
 }

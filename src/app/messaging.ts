@@ -1,14 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import type { AddressRanges } from '../config/address-ranges.ts'
 import { buildMessages, type MessageController } from '../controllers/message/index.ts'
-import type { EmbeddedEdge } from '../signalling/edge/embedded/embedded-edge.ts'
+import type { ServiceSettings } from '../enablers/xdm/index.ts'
+import type { SipEdge } from '../signalling/edge/sip-edge.ts'
+import type { Endpoints } from './endpoints.ts'
 import { isTrustedPeer, type Parts } from './parts.ts'
 
 export type Messaging = ReturnType<typeof buildMessages>
 
-export function buildMessaging(parts: Parts, edge: EmbeddedEdge, peers: AddressRanges): Messaging {
+interface Around {
+  readonly edge: SipEdge
+  readonly peers: AddressRanges
+  readonly endpoints: Endpoints
+  readonly settings: ServiceSettings
+}
+
+export function buildMessaging(parts: Parts, { edge, peers, endpoints, settings }: Around): Messaging {
   const { config, log, metrics, database, subscribers, bindings } = parts
-  const { message, storage, domain } = config
+  const { message, session, storage, domain } = config
   const messaging = buildMessages({
     database,
     now: Date.now,
@@ -18,8 +27,11 @@ export function buildMessaging(parts: Parts, edge: EmbeddedEdge, peers: AddressR
     subscriberOf: (aor) => subscribers.find(aor),
     devicesOf: (owner) => bindings.of(owner),
     knownDevices: (owner) => bindings.devicesKnown(owner),
+    settingsOf: (owner) => settings.of(owner),
     dropBinding: (owner, key) => bindings.drop(owner, key),
     send: (request, target) => edge.send(request, target),
+    invite: (request, target, events) => edge.invite(request, target, events),
+    openEndpoint: (transport) => endpoints.openTowards(transport, session.maxLargeMessageSize),
     isLocal: (host) => host === domain,
     isTrustedPeer: (host) => isTrustedPeer(host, config, peers),
     ownUri: () => `sip:${domain}`,

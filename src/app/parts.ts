@@ -2,9 +2,9 @@ import type { AddressRanges } from '../config/address-ranges.ts'
 import type { Config } from '../config/config.ts'
 import type { Database } from '../database/index.ts'
 import type { Usage } from '../media/msrp/index.ts'
-import type { Log, Metrics } from '../operations/index.ts'
+import type { Alarms, Log, Metrics } from '../operations/index.ts'
 import { readUri } from '../protocols/sip/uri.ts'
-import type { Bindings } from '../signalling/registrar/index.ts'
+import type { Barred, Bindings } from '../signalling/registrar/index.ts'
 import type { Subscribers } from '../signalling/subscribers/index.ts'
 
 /** What all are built on. */
@@ -12,9 +12,11 @@ export interface Parts {
   readonly config: Config
   readonly log: Log
   readonly metrics: Metrics
+  readonly alarms: Alarms
   readonly database: Database
   readonly subscribers: Subscribers
   readonly bindings: Bindings
+  readonly barred: Barred
 }
 
 /** How much of a bounded resource is taken, was taken at the most, and there is. */

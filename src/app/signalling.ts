@@ -1,7 +1,11 @@
 import { AddressRanges } from '../config/address-ranges.ts'
+import type { Config } from '../config/config.ts'
 import { isDispositionNotification, type MessageController } from '../controllers/message/index.ts'
 import type { SessionController } from '../controllers/session/index.ts'
-import type { EmbeddedEdge } from '../signalling/edge/embedded/embedded-edge.ts'
+import type { Nodes } from '../database/index.ts'
+import type { PublicationServer } from '../enablers/presence/index.ts'
+import type { Documents } from '../enablers/xdm/index.ts'
+import type { SipEdge } from '../signalling/edge/sip-edge.ts'
 import { Addresses } from '../signalling/manager/addresses.ts'
 import { Authentication } from '../signalling/manager/authentication.ts'
 import { Capabilities } from '../signalling/manager/capabilities.ts'
@@ -9,54 +13,97 @@ import { Identity } from '../signalling/manager/identity.ts'
 import { sharedSecret } from '../signalling/manager/shared-secret.ts'
 import { SignalManager } from '../signalling/manager/signal-manager.ts'
 import { Registrar } from '../signalling/registrar/index.ts'
+import type { Subscriptions } from '../signalling/subscriptions/index.ts'
+import { startNodes } from './data.ts'
 import { buildEdge } from './edge.ts'
+import { Endpoints } from './endpoints.ts'
+import { buildLargeMessages, type LargeMessages } from './large-messages.ts'
 import { type Media, startMedia } from './media.ts'
 import { buildMessaging, type Messaging } from './messaging.ts'
 import type { Parts } from './parts.ts'
+import { buildPresence } from './presence.ts'
 import { buildSessions } from './sessions.ts'
+import { buildSettings } from './settings.ts'
 import type { Started } from './started.ts'
+import { buildSubscriptions } from './subscriptions.ts'
 import { readTls } from './tls.ts'
 
 const flowTimerSeconds = 120
 
 export interface Signalling {
-  readonly edge: EmbeddedEdge
+  readonly edge: SipEdge
   readonly messaging: Messaging
   readonly media: Media
+  readonly sessions: SessionController
+  readonly nodes: Nodes
+  readonly peers: AddressRanges
+  readonly addresses: Addresses
+  readonly authentication: Authentication
+  readonly subscriptions: Subscriptions
 }
 
-export async function buildSignalling(parts: Parts & { readonly started: Started }): Promise<Signalling> {
-  const { config, bindings, started } = parts
+export async function buildSignalling(parts: Parts, documents: Documents, started: Started): Promise<Signalling> {
+  const { config, bindings } = parts
   const peers = new AddressRanges(config.sip.trustedPeers)
   const tls = await readTls(config)
   const edge = buildEdge(parts, peers, tls)
   started.add((signal) => edge.close(signal))
-  const messaging = buildMessaging(parts, edge, peers)
-  started.add(() => messaging.controller.close())
   const media = await startMedia(parts, tls, started)
-  const sessions = buildSessions(parts, edge, peers, media)
+  const endpoints = new Endpoints(media)
+  const addresses = buildAddresses(config, edge)
+  const settings = buildSettings(parts, documents, addresses, started)
+  const messaging = buildMessaging(parts, { edge, peers, endpoints, settings })
+  started.add(() => messaging.controller.close())
+  const nodes = await startNodes(config, parts.database, parts.log, started)
+  const messages = messaging.controller
+  const sessions = buildSessions(parts, { edge, peers, media, endpoints, messages, nodes, settings })
   started.add((signal) => sessions.close(signal))
-  const manager = await buildManager(parts, edge, messaging.controller, sessions)
+  const largeMessages = buildLargeMessages(parts, { media, endpoints, messaging, sessions, settings })
+  started.add((signal) => largeMessages.close(signal))
+  const authentication = await buildAuthentication(parts)
+  const subscriptions = buildSubscriptions(parts, { edge, nodes }, started)
+  const manager = await buildManager(parts, {
+    edge,
+    messages: messaging.controller,
+    sessions,
+    largeMessages,
+    addresses,
+    authentication,
+    subscriptions,
+    presence: buildPresence(parts, { addresses, subscriptions, documents }, started),
+  })
   edge.serve((request) => manager.handle(request))
   edge.serveInvites((invitation) => manager.handleInvitation(invitation))
   edge.onFlowClosed((flow) => bindings.flowClosed(flow))
   started.add((signal) => edge.drain(signal))
-  return { edge, messaging, media }
+  return { edge, messaging, media, sessions, nodes, peers, addresses, authentication, subscriptions }
 }
 
-async function buildManager(
-  parts: Parts,
-  edge: EmbeddedEdge,
-  messages: MessageController,
-  sessions: SessionController,
-): Promise<SignalManager> {
-  const { config, subscribers, bindings } = parts
-  const { domain } = config
-  const isOwnHost = (host: string, port: number | undefined) =>
+const isOwnHost =
+  ({ domain }: Config, edge: SipEdge) =>
+  (host: string, port: number | undefined) =>
     host.toLowerCase() === domain || edge.isOwnAddress(host, port)
-  const addresses = new Addresses({ domain, isOwnHost })
-  const identity = await buildIdentity(parts, addresses)
-  const registrar = buildRegistrar(parts, { edge, messages, addresses, isOwnHost })
+
+const buildAddresses = (config: Config, edge: SipEdge) =>
+  new Addresses({ domain: config.domain, isOwnHost: isOwnHost(config, edge) })
+
+interface Surroundings {
+  readonly edge: SipEdge
+  readonly messages: MessageController
+  readonly sessions: SessionController
+  readonly largeMessages: LargeMessages
+  readonly addresses: Addresses
+  readonly authentication: Authentication
+  readonly subscriptions: Subscriptions
+  readonly presence: PublicationServer
+}
+
+async function buildManager(parts: Parts, around: Surroundings): Promise<SignalManager> {
+  const { config, subscribers, bindings } = parts
+  const { edge, messages, sessions, largeMessages, addresses, authentication, subscriptions, presence } = around
+  const { domain } = config
+  const identity = buildIdentity(parts, addresses, authentication)
+  const registrar = buildRegistrar(parts, around)
   const capabilities = new Capabilities({
     subscriberOf: (aor) => subscribers.find(aor),
     devicesOf: (owner) => bindings.of(owner),
@@ -74,14 +121,17 @@ async function buildManager(
       notification: (request) => messages.handleNotification(request),
       messageToMany: (request) => messages.handleMessageToMany(request),
       pagerMessage: (request) => messages.handlePagerMessage(request),
+      subscription: (request) => subscriptions.handleSubscribe(request),
+      publication: (request) => presence.handlePublish(request),
       session: (invitation, sender, recipient) => sessions.handleInvitation(invitation, sender, recipient),
+      largeMessage: (invitation, sender, recipient) => largeMessages.handleInvitation(invitation, sender, recipient),
     },
   })
 }
 
-async function buildIdentity({ config, log, database, subscribers }: Parts, addresses: Addresses): Promise<Identity> {
-  const { auth, trustFrom } = config.sip
-  const authentication = new Authentication({
+async function buildAuthentication({ config, log, database, subscribers }: Parts): Promise<Authentication> {
+  const { auth } = config.sip
+  return new Authentication({
     realm: auth.realm,
     algorithms: auth.algorithms,
     credentialsOf: (username) => subscribers.credentials(username),
@@ -92,33 +142,30 @@ async function buildIdentity({ config, log, database, subscribers }: Parts, addr
     now: Date.now,
     log,
   })
+}
+
+function buildIdentity({ config, subscribers }: Parts, addresses: Addresses, authentication: Authentication): Identity {
   return new Identity({
     authenticate: (request) => authentication.check(request),
     subscriberOf: (aor) => subscribers.find(aor),
     subscriberById: (id) => subscribers.byId(id),
     addresses,
-    trustFrom,
+    trustFrom: config.sip.trustFrom,
   })
 }
 
-interface RegistrarSurroundings {
-  readonly edge: EmbeddedEdge
-  readonly messages: MessageController
-  readonly addresses: Addresses
-  readonly isOwnHost: (host: string, port: number | undefined) => boolean
-}
-
-function buildRegistrar({ config, subscribers, bindings }: Parts, around: RegistrarSurroundings): Registrar {
-  const { edge, messages, addresses, isOwnHost } = around
+function buildRegistrar({ config, subscribers, bindings, barred }: Parts, around: Surroundings): Registrar {
+  const { edge, messages, addresses } = around
   return new Registrar({
     subscriberOf: (aor) => subscribers.find(aor),
     addressOf: (uri) => addresses.of(uri),
-    isOwnHost,
+    isOwnHost: isOwnHost(config, edge),
     bindings,
     serviceRoute: ({ transport }) => `<${edge.ownUri(transport)};lr>`,
     registered: (_owner, binding, waiting) => {
       if (waiting) messages.deviceRegistered(binding)
     },
+    barredFor: (owner) => barred.wait(owner),
     now: Date.now,
     bounds: config.sip.registrar,
     flowTimer: flowTimerSeconds,

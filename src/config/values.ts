@@ -8,6 +8,11 @@ export interface ListenAddress<Transport extends string = string> {
   readonly port: number
 }
 
+export interface PortRange {
+  readonly first: number
+  readonly last: number
+}
+
 /** Where requests for a domain of others go, before DNS is asked. */
 export interface DomainRoute {
   readonly domain: string
@@ -78,6 +83,7 @@ const bytesIn: Record<string, number> = {
   MB: 1_000_000,
   KiB: 1024,
   MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
 }
 
 function readQuantity(value: string, units: Record<string, number>): number | undefined {
@@ -118,10 +124,27 @@ export function readAddressAndPort(value: string): { address: string; port: numb
   return known && port <= 65_535 ? { address, port } : undefined
 }
 
+/** `40000-49999`. */
+export function readPortRange(value: string): PortRange | undefined {
+  const [, first, last] = /^(\d{1,5})-(\d{1,5})$/.exec(value)?.map(Number) ?? []
+  if (first === undefined || last === undefined) return undefined
+  const pair = first + (first % 2) + 1 // RTP has an even port, RTCP the one after it
+  return first >= 1 && pair <= last && last <= 65_535 ? { first, last } : undefined
+}
+
+/** `127.0.0.1:2223`, `[::1]:2223`, `rtpengine.example.org:2223`. */
+export function readHostAndPort(value: string): { host: string; port: number } | undefined {
+  const [, name = '', digits] = /^(.*):(\d{1,5})$/.exec(value) ?? []
+  const [host, port] = [readHost(name), Number(digits)]
+  return host !== undefined && port >= 1 && port <= 65_535 ? { host, port } : undefined
+}
+
 /** An address, with a port or without. */
 export function readDnsServer(value: string): string | undefined {
   return isIP(value) !== 0 || (readAddressAndPort(value)?.port ?? 0) > 0 ? value : undefined
 }
+
+export const readIpAddress = (value: string): string | undefined => (isIP(value) === 0 ? undefined : value)
 
 /** An address, or a range of them: `10.0.0.0/8`. */
 export function readAddressRange(value: string): string | undefined {
@@ -149,4 +172,9 @@ export function readHost(value: string): string | undefined {
 
 export function readDatabaseUrl(value: string): string | undefined {
   return /^postgres(ql)?:\/\/\S+$/.test(value) && URL.canParse(value) ? value : undefined
+}
+
+export function readWebhook(written: string): string | undefined {
+  const url = URL.canParse(written) ? new URL(written) : undefined
+  return url?.protocol === 'https:' || url?.protocol === 'http:' ? url.href : undefined
 }

@@ -48,6 +48,10 @@ const others: Record<string, string> = {
   'sip.registrar.maxExpires': '4000',
   'sip.registrar.defaultExpires': '1800',
   'sip.registrar.maxContacts': '4',
+  'sip.stack': 'drachtio',
+  'sip.drachtio.host': '10.0.0.5',
+  'sip.drachtio.port': '9023',
+  'sip.drachtio.secret': 'known-to-both',
   'http.listen': '[::1]:9090',
   'admin.token': 'a-token-of-some-length',
   'message.absent': 'discard',
@@ -59,9 +63,43 @@ const others: Record<string, string> = {
   'message.retry.first': '1s',
   'message.retry.longest': '1h',
   'session.mediaAnchor': 'never',
+  'session.absent': 'refuse',
+  'session.absentIdle': '90s',
+  'session.ringFor': '60s',
+  'session.expires': '900',
+  'session.minExpires': '120',
+  'session.maxSessions': '500',
+  'session.maxPerUser': '5',
+  'session.maxLargeMessageSize': '20MiB',
+  'session.maxFileSize': '1GiB',
   'msrp.listen': 'ws:127.0.0.1:2856',
   'msrp.advertise': 'chat.example.org',
+  'msrp.limits.sessions': '300',
+  'msrp.limits.connections': '400',
+  'msrp.limits.connectionsPerSource': '40',
+  'msrp.limits.silence': '5s',
+  'msrp.limits.absence': '1m',
+  'msrp.limits.stall': '500ms',
+  'media.rtp': 'rtpengine',
+  'media.rtpengine': 'rtpengine.example.org:2223',
+  'media.dscp': '0',
+  'media.rtpPorts': '30000-30099',
+  'media.address': '10.0.0.1',
+  'media.advertise': 'voice.example.org',
+  'media.maxSilence': '20s',
+  'media.floor.maxTalk': '10s',
   'storage.default': 'always',
+  'alarms.webhook': 'https://alarms.example.org/parley',
+  'presence.publications': '3',
+  'presence.listMembers': '50',
+  'presence.unruled': 'confirm',
+  'subscriptions.minExpires': '30',
+  'subscriptions.most': '1000',
+  'subscriptions.ofUser': '20',
+  'subscriptions.listMembers': '5000',
+  'subscriptions.recovery.threshold': '3',
+  'subscriptions.recovery.onThreshold': 'bar',
+  'subscriptions.recovery.barFor': '1h',
   'log.level': 'debug',
   'log.sip': 'true',
 }
@@ -97,7 +135,8 @@ describe('every key', () => {
     expect(variables['message.retry.first']).toBe('PARLEY_MESSAGE_RETRY_FIRST')
   })
 
-  test.each(keys.map((key) => [key.name, key] as const))(
+  // sip.stack is not accepted alone; the test at the end has it.
+  test.each(keys.filter(({ name }) => name !== 'sip.stack').map((key) => [key.name, key] as const))(
     '%s: the file, then the environment, then --set',
     (name, key) => {
       const other = others[name] ?? ''
@@ -118,7 +157,9 @@ describe('every key', () => {
 
   test('written together and shown, reads back the same', () => {
     const { config, written } = readConfig({ set: Object.entries(others) })
-    const secrets = ['database.url', 'admin.token'].map((name) => [name, others[name] ?? ''] as const)
+    const secrets = ['database.url', 'admin.token', 'sip.drachtio.secret'].map(
+      (name) => [name, others[name] ?? ''] as const,
+    )
     expect(readConfig({ file: file(showConfig(written)), set: secrets }).config).toEqual(config)
   })
 })
@@ -223,6 +264,7 @@ describe('what is wrong is said in one line that names the key and the remedy', 
       'sip.listen: "udp:localhost:5060" (--set) is not accepted; give transport:address:port, such as udp:127.0.0.1:5060 or tls:[::1]:5061',
     ],
     ['sip.listen=,', expect.stringContaining('sip.listen: "," (--set) is not accepted; give transport:address:port')],
+    ['sip.stack=drachtio', 'sip.drachtio.host: is needed for sip.stack drachtio; give that of its admin port'],
     ['sip.listen=tls:127.0.0.1:5061', 'sip.tls.cert: is needed for tls in sip.listen; give the path of a PEM file'],
     [
       'sip.trustedPeers=10.0.0.0/33',
@@ -256,6 +298,7 @@ describe('what is wrong is said in one line that names the key and the remedy', 
       'admin.token=secret',
       'admin.token: the value (--set) is not accepted; give 16 to 256 letters, digits or - . _ ~ + / =',
     ],
+    ['session.expires=60', 'session.expires: is less than session.minExpires; give 0, or 90 or more'],
     ['sip.registrar.minExpires=9000', 'sip.registrar.minExpires: is more than sip.registrar.maxExpires; lower it'],
     [
       'sip.registrar.maxExpires=600',
@@ -312,4 +355,18 @@ test('secrets are masked when the configuration is shown', () => {
     database: { url: 'postgres://me:***@db/x?password=***' },
     admin: { token: '***' },
   })
+})
+
+test('sip.stack drachtio wants the host and the secret, and then no certificate for what the daemon listens on', () => {
+  const stack = [
+    ['sip.stack', 'drachtio'],
+    ['sip.drachtio.host', '10.0.0.5'],
+    ['sip.listen', 'tls:127.0.0.1:5061'],
+  ] as const
+  expect(() => readConfig({ set: stack })).toThrow('sip.drachtio.secret: is needed for sip.stack drachtio')
+  const { config } = readConfig({ set: [...stack, ['sip.drachtio.secret', 'known']] })
+  expect(config.sip.drachtio).toEqual({ host: '10.0.0.5', port: 9022, secret: 'known' })
+  expect(() => readConfig({ set: [...stack, ['sip.drachtio.secret', 'a|b']] })).toThrow(
+    /^sip\.drachtio\.secret: the value \(--set\) is not accepted/,
+  )
 })

@@ -64,6 +64,73 @@ describe('demo mode', () => {
   })
 })
 
+describe('chat', () => {
+  test('two terminals talk in a session, and each sees what became of its messages', async () => {
+    await using server = await spawnServer({ settings: demoMode })
+    const bob = server.begin('chat', 'bob', ...at(server))
+    await bob.said('waits for somebody')
+    const alice = server.begin('chat', 'alice', 'bob', ...at(server))
+    expect(await alice.line()).toMatch(/^\* sip:bob@parley\.test is here/)
+    expect(await bob.line()).toMatch(/^\* sip:alice@parley\.test is here/)
+    alice.type('hello bob 😀')
+    expect(await bob.line()).toBe('sip:alice@parley.test: hello bob 😀')
+    expect([await alice.line(), await alice.line()]).toEqual(['✓ hello bob 😀', '✓✓ hello bob 😀'])
+    bob.type('hello alice')
+    expect(await alice.line()).toBe('sip:bob@parley.test: hello alice')
+    expect([await bob.line(), await bob.line()]).toEqual(['✓ hello alice', '✓✓ hello alice'])
+    alice.endInput()
+    expect(await alice.ended).toBe(0)
+    expect(await bob.line()).toBe('* sip:alice@parley.test has left')
+    expect(await bob.ended).toBe(0)
+  })
+
+  test('a file that is piped in arrives line by line, and the session ends behind it; a signal ends one as well', async () => {
+    await using server = await spawnServer({ settings: { ...demoMode, 'sip.listen': 'udp:127.0.0.1:0' } })
+    const { address, port } = server.address('udp')
+    const there = ['--json', '--server', `sip:${address}:${port}`]
+    for (const last of ['end of input', 'signal'] as const) {
+      const bob = server.begin('chat', 'bob', ...there)
+      await bob.said('waits for somebody')
+      const alice = server.begin('chat', 'alice', 'bob', ...there)
+      const lines = Array.from({ length: 50 }, (_, at) => `line ${at}`)
+      for (const line of lines) alice.type(line)
+      if (last === 'end of input') alice.endInput()
+      const heard: string[] = []
+      for (let event = JSON.parse(await bob.line()); event.event !== 'ended'; event = JSON.parse(await bob.line())) {
+        if (event.event === 'message') heard.push(event.text)
+        if (last === 'signal' && heard.length === lines.length) alice.kill('SIGINT')
+      }
+      expect(heard).toEqual(lines)
+      expect([await alice.ended, await bob.ended]).toEqual([0, 0])
+    }
+  })
+
+  test('who is not there, and who is nobody, is said, and the command ends with 1', async () => {
+    await using server = await spawnServer({ settings: { ...demoMode, 'session.absent': 'refuse' } })
+    const absent = await server.run('chat', 'alice', 'bob', ...at(server))
+    expect(absent).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/^480 .*, sip:bob@parley\.test is not there\n$/),
+    })
+    const nobody = await server.run('chat', 'alice', 'nobody', '--json', ...at(server))
+    expect(nobody.code).toBe(1)
+    expect(JSON.parse(nobody.output)).toMatchObject({ event: 'refused', status: 404 })
+  })
+
+  test('somebody who listens hears what is said in a chat', async () => {
+    await using server = await spawnServer({ settings: demoMode })
+    const bob = server.begin('listen', 'bob', ...at(server))
+    await bob.said('is registered')
+    const alice = server.begin('chat', 'alice', 'bob', ...at(server))
+    alice.type('hello')
+    expect(await bob.line()).toBe('sip:alice@parley.test: hello')
+    alice.endInput()
+    expect(await alice.ended).toBe(0)
+    bob.kill('SIGTERM')
+    expect(await bob.ended).toBe(0)
+  })
+})
+
 describe('users', () => {
   test('are added, listed, given a password, imported and removed, with the server running or not', async () => {
     await using database = await testDatabase()

@@ -1,36 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { migrate, startEmbeddedPostgres } from '../../src/database/index.ts'
 import { eventually } from '../support/eventually.ts'
+import { ownPostgres } from '../support/own-postgres.ts'
 import type { Phone } from '../support/phone.ts'
-import { quiet } from '../support/quiet-log.ts'
 import type { SipText } from '../support/sip-text.ts'
 import { startServer, usualUsers } from '../support/start-server.ts'
 
 const awayMs = 20_000
 const everyMs = 20
-
-/** A Postgres of this test's own, which can be stopped and started again at the same address. */
-async function ownPostgres() {
-  const dataDir = await mkdtemp(join(tmpdir(), 'parley-outage-'))
-  const start = () => startEmbeddedPostgres({ dataDir, log: quiet })
-  let running = await start()
-  await migrate(running)
-  return {
-    url: running.url,
-    stop: () => running.stop(),
-    startAgain: async () => {
-      running = await start()
-    },
-    [Symbol.asyncDispose]: async () => {
-      await running.stop()
-      await rm(dataDir, { recursive: true, force: true })
-    },
-  }
-}
 
 /** Sends a message every so often, waiting for no answer, until told to stop. */
 class Load {

@@ -6,15 +6,20 @@ test.each(['REFER', 'UPDATE', 'INFO'])('%s outside of a dialog is answered 405 w
   const alice = await server.phone('alice')
   const response = await alice.request(method, server.aor('bob'), { headers: { Contact: `<${alice.contact}>` } })
   expect(response.status).toBe(405)
-  expect(response.header('Allow')).toContain('REGISTER, MESSAGE, OPTIONS, INVITE, ')
+  expect(response.header('Allow')).toContain('REGISTER, MESSAGE, OPTIONS, SUBSCRIBE, PUBLISH, INVITE, ')
 })
 
-test.each(['SUBSCRIBE', 'PUBLISH'])('%s is answered 489', async (method) => {
-  await using server = await startServer()
-  const alice = await server.phone('alice')
-  const headers = { Event: 'presence', Contact: `<${alice.contact}>` }
-  expect((await alice.request(method, alice.aor, { headers })).status).toBe(489)
-})
+test.each(['SUBSCRIBE', 'PUBLISH'])(
+  '%s for an event that is not served is answered 489 with what is',
+  async (method) => {
+    await using server = await startServer()
+    const alice = await server.phone('alice')
+    const headers = { Event: 'weather', Contact: `<${alice.contact}>` }
+    const response = await alice.request(method, alice.aor, { headers })
+    expect(response.status).toBe(489)
+    expect(response.header('Allow-Events')).toContain('presence')
+  },
+)
 
 test('an unknown method is answered 501', async () => {
   await using server = await startServer()

@@ -6,7 +6,8 @@ test('bindings outlive a restart: a phone that says nothing is still reached', a
   const listen = `udp:127.0.0.1:${first.address('udp').port}`
   const bob = await first.online('bob')
   await first.app.close()
-  const second = await startServer({ databaseUrl: first.databaseUrl, settings: { 'sip.listen': listen } })
+  const { databaseUrl, daemon } = first
+  const second = await startServer({ databaseUrl, daemon, settings: { 'sip.listen': listen } })
   const alice = await second.phone('alice')
   expect((await alice.message(bob.aor, 'still here?')).status).toBe(200)
   expect((await bob.receive('MESSAGE')).text).toBe('still here?')

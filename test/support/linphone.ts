@@ -11,6 +11,8 @@ export interface LinphoneOptions {
   readonly password: string
   readonly domain: string
   readonly place: Place
+  /** Whose presence it watches, in one list; it then publishes its own. */
+  readonly friends?: readonly string[]
 }
 
 const patience = 30_000
@@ -61,7 +63,7 @@ export class Linphone implements AsyncDisposable {
 
   /** Waits until it has printed what the pattern tells, `times` times in all. */
   async prints(pattern: RegExp, times = 1): Promise<void> {
-    const enough = () => (this.output.match(new RegExp(pattern.source, 'g'))?.length ?? 0) >= times
+    const enough = () => this.count(pattern) >= times
     if (enough()) return
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(() => {
@@ -76,6 +78,11 @@ export class Linphone implements AsyncDisposable {
       }
       this.#waiting.add(look)
     })
+  }
+
+  /** How often it has printed what the pattern tells. */
+  count(pattern: RegExp): number {
+    return this.output.match(new RegExp(pattern.source, 'g'))?.length ?? 0
   }
 
   /** Ends it as a user would; it takes its registration away. */
@@ -94,7 +101,12 @@ export class Linphone implements AsyncDisposable {
   }
 }
 
-async function configuration({ user, password, domain, place }: LinphoneOptions): Promise<string> {
+/** A friend list that is watched through the resource list server. */
+const friendList = ({ friends = [] }: LinphoneOptions): string =>
+  friends.map((uri, index) => `[friend_${index}]\nurl=<${uri}>\npol=accept\nsubscribe=1\n`).join('')
+
+async function configuration(options: LinphoneOptions): Promise<string> {
+  const { user, password, domain, place, friends = [] } = options
   const port = await freePort()
   const server = `<sip:${hostPort(place.address, place.port)};transport=${place.transport}`
   return `[sip]
@@ -104,9 +116,13 @@ sip_tls_port=${place.transport === 'tls' ? port : -1}
 default_proxy=0
 media_encryption=none
 guess_hostname=0
+use_ipv6=0
 contact="${user}" <sip:${user}@127.0.0.1:${port}>
+${friends.length > 0 ? `rls_uri=sip:rls@${domain}` : ''}
 verify_server_certs=0
 verify_server_cn=0
+[rtp]
+audio_rtp_port=-1
 [net]
 mtu=1300
 [proxy_0]
@@ -115,7 +131,7 @@ reg_route=${server};lr>
 reg_identity="${user}" <sip:${user}@${domain}>
 reg_expires=600
 reg_sendregister=1
-publish=0
+publish=${friends.length > 0 ? 1 : 0}
 [auth_info_0]
 username=${user}
 domain=${domain}
@@ -123,5 +139,5 @@ passwd=${password}
 realm=${domain}
 [misc]
 config_version_number=1
-`
+${friendList(options)}`
 }

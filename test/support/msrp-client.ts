@@ -19,6 +19,8 @@ export interface ClientOptions {
   /** The certificate that this client shows. */
   readonly cert?: Buffer
   readonly key?: Buffer
+  /** That of a client that was connected before. */
+  readonly path?: string
 }
 
 export interface SentChunk {
@@ -29,6 +31,7 @@ export interface SentChunk {
   readonly range?: string
   readonly flag?: '$' | '+' | '#'
   readonly fields?: readonly string[]
+  readonly contentType?: string
 }
 
 interface Pipe {
@@ -59,7 +62,7 @@ export class MsrpClient {
     const { transport = 'tcp' } = options
     const scheme = transport === 'tls' || transport === 'wss' ? 'msrps' : 'msrp'
     const way = transport === 'ws' || transport === 'wss' ? 'ws' : 'tcp'
-    const client = new MsrpClient(`${scheme}://client.invalid:9/c${++count};${way}`)
+    const client = new MsrpClient(options.path ?? `${scheme}://client.invalid:9/c${++count};${way}`)
     client.#pipe = await (way === 'ws' ? openWebSocket : openStream)(options, (bytes) => client.#received(bytes))
     return client
   }
@@ -93,7 +96,10 @@ export class MsrpClient {
     ]
     const head = `MSRP ${id} SEND\r\n${fields.join('\r\n')}\r\n`
     const end = `-------${id}${chunk.flag ?? '$'}\r\n`
-    const parts = bytes === undefined ? [head] : [`${head}Content-Type: text/plain\r\n\r\n`, bytes, '\r\n']
+    const parts =
+      bytes === undefined
+        ? [head]
+        : [`${head}Content-Type: ${chunk.contentType ?? 'text/plain'}\r\n\r\n`, bytes, '\r\n']
     this.write(Buffer.concat([...parts, end].map((part) => Buffer.from(part as string))))
     return id
   }

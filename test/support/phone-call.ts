@@ -29,14 +29,14 @@ export class PhoneDialog {
     return this.#phone.request(method, this.#target, this.#options(said))
   }
 
-  /** A re-INVITE that is acknowledged when it is accepted. */
-  async reinvite(said: Said = {}): Promise<SipText> {
+  /** A re-INVITE that is acknowledged when it is accepted, with an answer where the 2xx makes the offer. */
+  async reinvite(said: Said = {}, answer?: string): Promise<SipText> {
     const sent: SipText[] = []
     const response = await this.#phone.request('INVITE', this.#target, {
       ...this.#options(said),
       onSent: (request) => sent.push(request),
     })
-    if (response.status < 300) this.#phone.raw(ackOf(sent.at(-1) as SipText, response).toBytes())
+    if (response.status < 300) this.#phone.raw(ackOf(sent.at(-1) as SipText, response, answer).toBytes())
     return response
   }
 

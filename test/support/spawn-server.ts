@@ -4,7 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import pg from 'pg'
+import { embeddedUrl } from '../../src/database/index.ts'
 import { endsWithUs } from './ends-with-us.ts'
+import { TypedCommand } from './typed-command.ts'
 import type { Place, WireTransport } from './wire.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -16,6 +19,8 @@ export interface SpawnOptions {
   /** `key.path` and value, as after `--set`. */
   readonly settings?: Readonly<Record<string, string>>
   readonly readyWithin?: number
+  /** For the server's own process, such as `--inspect`. */
+  readonly nodeArguments?: readonly string[]
 }
 
 /** The server as a process of its own, which can be killed and started again on the same ports and data. */
@@ -25,6 +30,7 @@ export class SpawnedServer {
   #child: ChildProcess | undefined
   #addresses: readonly Place[] = []
   #http = ''
+  #msrpPort = 0
   /** The last of what it wrote to standard error. */
   errors = ''
 
@@ -39,6 +45,10 @@ export class SpawnedServer {
   get http(): string {
     return this.#http
   }
+  /** The port that MSRP over TCP comes to. */
+  get msrpPort(): number {
+    return this.#msrpPort
+  }
   address(transport: WireTransport): Place {
     const found = this.#addresses.find((one) => one.transport === transport)
     if (found === undefined) throw new Error(`the server does not listen on ${transport}`)
@@ -48,11 +58,15 @@ export class SpawnedServer {
   /** Starts it; after the first time on the ports it had then. Resolves when it says that it serves. */
   async start(): Promise<void> {
     const settings = { ...this.#options.settings, ...this.#samePorts() }
-    const child = spawn(process.execPath, [...parley, 'start', ...this.#arguments(settings)], {
-      cwd: root,
-      env: withoutParley(),
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const child = spawn(
+      process.execPath,
+      [...(this.#options.nodeArguments ?? []), ...parley, 'start', ...this.#arguments(settings)],
+      {
+        cwd: root,
+        env: withoutParley(),
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
     this.#child = child
     endsWithUs(child, { signal: 'SIGTERM' })
     child.stderr.on('data', (chunk: Buffer) => {
@@ -80,7 +94,27 @@ export class SpawnedServer {
     return { code, output, errors }
   }
 
+  /** Begins a command that somebody types to, such as `chat …`. */
+  begin(...command: string[]): TypedCommand {
+    const all = [...parley, ...command, ...this.#arguments(this.#options.settings ?? {})]
+    const child = spawn(process.execPath, all, { cwd: root, env: withoutParley(), stdio: 'pipe' })
+    endsWithUs(child, { signal: 'SIGTERM' })
+    return new TypedCommand(child)
+  }
+
   /** Sends a signal and waits for the end; the exit status, or the signal that ended it. */
+  /** Rows of a table of the embedded Postgres: what is written beside an answer may come after it. */
+  async rowsIn(table: string): Promise<number> {
+    const client = new pg.Client({ connectionString: (await embeddedUrl(this.dataDir)) ?? '' })
+    await client.connect()
+    try {
+      const { rows } = await client.query<{ count: string }>(`select count(*) from ${table}`)
+      return Number(rows[0]?.count)
+    } finally {
+      await client.end()
+    }
+  }
+
   async kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals> {
     const child = this.#child
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? 0
@@ -133,6 +167,7 @@ export class SpawnedServer {
       const [, transport, address = '', port] = found
       return [{ transport: transport as WireTransport, address: address.replace(/[[\]]/g, ''), port: Number(port) }]
     })
+    this.#msrpPort = Number(lines.flatMap((line) => /^msrp tcp:\S*:(\d+)/.exec(line.trim())?.[1] ?? []).at(-1) ?? 0)
     this.#http = lines.flatMap((line) => /^http (\S+)/.exec(line.trim())?.[1] ?? []).at(-1) ?? ''
     return this.#addresses.length + (this.#http === '' ? 0 : 1)
   }

@@ -8,7 +8,9 @@ import { openLog } from '../../src/operations/logging.ts'
 import { addUsers, passwordOf, type TestUser } from './add-users.ts'
 import { certificate } from './certificate.ts'
 import { testDatabase } from './database.ts'
+import type { DrachtioDaemon } from './drachtio-daemon.ts'
 import { Phone } from './phone.ts'
+import { daemonFor, type SipStackName, settingsFor, usualStack } from './sip-stack.ts'
 import { hostPort, type Place, type WireTransport } from './wire.ts'
 
 export interface StartOptions {
@@ -19,6 +21,9 @@ export interface StartOptions {
   readonly users?: readonly TestUser[]
   /** A database that is there; else a new one that goes with the server. */
   readonly databaseUrl?: string
+  readonly stack?: SipStackName
+  /** The daemon of a server that was there before. */
+  readonly daemon?: DrachtioDaemon | undefined
 }
 
 export interface PhoneChoice {
@@ -44,10 +49,19 @@ export class TestServer {
   readonly domain: string
   readonly databaseUrl: string
   readonly app: App
+  /** Where a daemon speaks SIP. */
+  readonly daemon: DrachtioDaemon | undefined
   readonly #free: () => Promise<void>
   readonly #phones: Phone[] = []
 
-  constructor(app: App, domain: string, databaseUrl: string, free: () => Promise<void>) {
+  constructor(
+    app: App,
+    domain: string,
+    databaseUrl: string,
+    free: () => Promise<void>,
+    daemon: DrachtioDaemon | undefined,
+  ) {
+    this.daemon = daemon
     this.app = app
     this.domain = domain
     this.databaseUrl = databaseUrl
@@ -120,6 +134,7 @@ export class TestServer {
   async stop(): Promise<void> {
     for (const phone of this.#phones) phone.close()
     await this.app.close() // once is enough, and a second time does no harm
+    await this.daemon?.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -138,14 +153,22 @@ export async function startServer(options: StartOptions = {}): Promise<TestServe
     await database?.close()
   }
   const settings = { ...ofTests, domain, 'data.dir': dataDir, 'database.url': databaseUrl, ...options.settings }
-  const { config } = readConfig({ set: Object.entries(settings) })
+  const { config, daemon } = await withStack(settings, options)
   const users = options.users ?? (database === undefined ? [] : usualUsers)
   if (users.length > 0) await addUsers(databaseUrl, config, users)
   const app = await startApp(config, openLog({ level: config.log.level })).catch(async (error) => {
+    await daemon?.close()
     await free()
     throw error
   })
-  return new TestServer(app, domain, databaseUrl, free)
+  return new TestServer(app, domain, databaseUrl, free, daemon)
+}
+
+async function withStack(settings: Record<string, string>, { stack = usualStack, daemon: old }: StartOptions) {
+  const { config } = readConfig({ set: Object.entries(settings) })
+  if (stack === 'embedded') return { config }
+  const daemon = old ?? (await daemonFor(config))
+  return { daemon, config: readConfig({ set: Object.entries({ ...settings, ...settingsFor(daemon) }) }).config }
 }
 
 const ofTests = {
