@@ -14,7 +14,12 @@ export const interopTools: readonly InteropTool[] = [
   {
     tool: 'sipp',
     debian: 'sip-tester',
-    suites: ['test/interop/sipp.test.ts', 'test/interop/sipp-sessions.test.ts', 'test/interop/crash.test.ts'],
+    suites: [
+      'test/interop/sipp.test.ts',
+      'test/interop/sipp-sessions.test.ts',
+      'test/interop/sipp-presence.test.ts',
+      'test/interop/crash.test.ts',
+    ],
   },
   {
     tool: 'linphonec',

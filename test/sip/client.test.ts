@@ -231,7 +231,7 @@ describe('the client', () => {
     const over = { flow: server.flow }
     expect((await server.rig.send(requestTo(contact, { method: 'INFO' }), over)).response.status).toBe(405)
     const options = await server.rig.send(requestTo(contact, { method: 'OPTIONS' }), over)
-    expect(options.response.headers.get('allow')).toBe('MESSAGE, OPTIONS')
+    expect(options.response.headers.get('allow')).toBe('MESSAGE, OPTIONS, NOTIFY')
     expect(messages.size).toBe(0)
   })
 
