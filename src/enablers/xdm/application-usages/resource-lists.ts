@@ -17,15 +17,20 @@ export const resourceLists: ApplicationUsage = {
 }
 
 /** Of one parent, each kind of child has this of its own (RFC 4826 §3.4.5). */
-const unique: Readonly<Record<string, string>> = { list: 'name', entry: 'uri', 'entry-ref': 'ref', external: 'anchor' }
+const unique = { list: 'name', entry: 'uri', 'entry-ref': 'ref', external: 'anchor' } as const
+const isNamed = (name: string): name is keyof typeof unique => Object.hasOwn(unique, name)
 
 function checkNames({ root }: Candidate): void {
   const visit = (parent: XmlElement) => {
-    const seen = new Set<string>()
+    const seen = {
+      list: new Set<string>(),
+      entry: new Set<string>(),
+      'entry-ref': new Set<string>(),
+      external: new Set<string>(),
+    }
     for (const child of parent.children) {
       if (child.namespace !== namespace) continue
-      const attribute = unique[child.name]
-      if (attribute !== undefined) checkUnique(child, attribute, seen)
+      if (isNamed(child.name)) checkUnique(child, unique[child.name], seen[child.name])
       if (child.name === 'list') visit(child)
     }
   }
@@ -35,12 +40,11 @@ function checkNames({ root }: Candidate): void {
 function checkUnique(child: XmlElement, attribute: string, seen: Set<string>): void {
   const value = child.attributes.find(({ name, namespace: its }) => name === attribute && its === '')?.value
   if (value === undefined) return
-  const key = `${child.name} ${value}`
-  if (seen.has(key))
+  if (seen.has(value))
     throw new XcapConflict({
       kind: 'uniqueness-failure',
       phrase: `${value} is there twice`,
       exists: [{ field: `${child.name}/@${attribute}` }],
     })
-  seen.add(key)
+  seen.add(value)
 }
