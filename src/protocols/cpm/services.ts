@@ -13,6 +13,8 @@ export const icsi = {
   session: `${prefix}session`,
   fileTransfer: `${prefix}filetransfer`,
   deferred: `${prefix}deferred`,
+  /** What server and client say to each other about the store. */
+  systemMessage: `${prefix}systemmsg`,
 } as const
 
 const featureTag = '+g.3gpp.icsi-ref'
