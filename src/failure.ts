@@ -23,6 +23,11 @@ export type Condition =
   | 'not-found'
   | 'not-acceptable'
   | 'size-exceeded'
+  | 'object-unknown'
+  | 'folder-unknown'
+  | 'mailbox-full'
+  | 'not-permitted'
+  | 'cursor-gone'
 
 /** Why a session description, or a part of it, was not taken: the code is that of RFC 3261 §20.43. */
 export interface Warning {

@@ -150,7 +150,7 @@ function rejectAll(batch: readonly { reject(error: unknown): void }[], error: un
   for (const waiting of batch) waiting.reject(error)
 }
 
-/** Data exceptions, violated constraints, a row twice in one upsert; a deadlock is worth another try too. */
+/** Data exceptions, violated constraints, a row twice in one upsert, a limit exceeded; a deadlock is worth another try too. */
 function concernsRows(error: unknown): boolean {
-  return /^(21|22|23|40)/.test(sqlState(error) ?? '') || error instanceof TypeError || error instanceof RangeError
+  return /^(21|22|23|40|54)/.test(sqlState(error) ?? '') || error instanceof TypeError || error instanceof RangeError
 }

@@ -8,6 +8,7 @@ export {
   useEmbeddedPostgres,
 } from './embedded-postgres.ts'
 export { GroupCommit, type GroupCommitOptions } from './group-commit.ts'
+export { indexedText, searchedWords } from './indexed-text.ts'
 export type { Log } from './log.ts'
 export { migrate } from './migrate.ts'
 export { type Heir, Nodes, type NodesOptions } from './nodes.ts'

@@ -1,15 +1,16 @@
 import { Failure } from '../../failure.ts'
 import { Headers } from '../../protocols/sip/headers.ts'
-import { type SipMessage, SipRequest, SipResponse } from '../../protocols/sip/message.ts'
-import { readMessage } from '../../protocols/sip/read-message.ts'
+import { type SipRequest, SipResponse } from '../../protocols/sip/message.ts'
 import type { Claimed, ClaimOptions, DeferredKey, DueDevice, Expired, Release } from './deferred-messages.ts'
 import type { Device } from './device.ts'
 import { isAcceptance, isAway, isBindingGone } from './device-answer.ts'
 import { Gate } from './gate.ts'
+import { readKept } from './kept-request.ts'
 import { LateDelivery, type LateDeliveryNeeds, type Outcome } from './late-delivery.ts'
 import type { Reception } from './needs.ts'
 import { backOff, type Policy } from './policy.ts'
 import { cameInSession } from './session-message.ts'
+import { isNobodys, toFetch } from './to-fetch.ts'
 
 export interface DeferredDeliveryNeeds {
   readonly now: () => number
@@ -23,7 +24,11 @@ export interface DeferredDeliveryNeeds {
   readonly receptionOf: (kept: SipRequest, device: Device) => Reception | Promise<Reception>
   /** A message that nobody has accepted in its time: told to its sender, if that was asked for. */
   readonly expired: (request: SipRequest, peer: string, message: string) => Promise<void>
+  /** What nobody fetched in its time goes from where it was to be found. */
+  readonly goneUnfetched: (owner: number, request: SipRequest, peer: string, message: string) => Promise<void>
   readonly delivered: () => void
+  /** Of what a user is to fetch they may have to be told. */
+  readonly tell: (owner: number) => Promise<void>
   readonly queue: Queue
   readonly removeLeftOver: () => Promise<void>
   readonly log: { warn(fields: object, message: string): void }
@@ -157,12 +162,17 @@ export class DeferredDelivery {
     for (const [owner, at] of this.#rechecks) {
       if (at > now || this.#closing) return
       this.#rechecks.delete(owner)
+      await this.#needs.tell(owner)
       const devices = this.#needs.devicesOf(owner)
       for (const device of devices instanceof Promise ? await devices : devices) this.#wake(device, now)
     }
   }
 
   async #attempt(owner: number, device: string, now: number): Promise<void> {
+    if (device === toFetch) {
+      await this.#needs.queue.postpone(owner, device, now)
+      return await this.#needs.tell(owner)
+    }
     const devices = await this.#needs.devicesOf(owner)
     const live = device === '' ? devices : devices.filter((binding) => binding.device === device)
     if (live.length === 0) await this.#needs.queue.postpone(owner, device, now)
@@ -180,7 +190,8 @@ export class DeferredDelivery {
 
   /** The notification first: should this process end between the two, it is sent again, and not lost. */
   async #giveUp(row: Expired): Promise<void> {
-    const bytes = row.request ?? (row.device === '' ? await this.#needs.queue.requestOf(row.owner, row.message) : null)
+    const bytes =
+      row.request ?? (isNobodys(row.device) ? await this.#needs.queue.requestOf(row.owner, row.message) : null)
     const request = bytes ? readKept(bytes) : undefined
     try {
       if (request !== undefined) await this.#needs.expired(request, row.peer, row.message)
@@ -188,6 +199,7 @@ export class DeferredDelivery {
       if (!(error instanceof Failure) || error.condition === 'database-unavailable') throw error
     }
     await this.#needs.queue.settle([row])
+    if (row.device === toFetch && request) await this.#needs.goneUnfetched(row.owner, request, row.peer, row.message)
   }
 
   #wake(device: Device, dueBy: number): void {
@@ -376,21 +388,12 @@ const notOffered: Outcome = { response: new SipResponse(487, 'Request Terminated
 const keysOf = ({ owner, arrived, message, devices }: Claimed): DeferredKey[] =>
   devices.map((device) => ({ owner, device, arrived, message }))
 
-/** The row of anybody goes with the first acceptance, whichever device has a lease of it. */
+/** The rows of a message that nobody has accepted go with the first acceptance, whichever device has a lease of it. */
 const keysOfAccepted = (message: Claimed): DeferredKey[] => {
-  const keys = keysOf(message)
   const { owner, arrived, message: id, devices } = message
-  return devices.includes('') ? keys : [{ owner, device: '', arrived, message: id }, ...keys]
+  const others = ['', toFetch].filter((device) => !devices.includes(device))
+  return [...others.map((device) => ({ owner, device, arrived, message: id })), ...keysOf(message)]
 }
 
 const releasesOf = (claimed: readonly Claimed[], nextAt: number, attempted: boolean): Release[] =>
   claimed.flatMap((message) => keysOf(message).map((key) => ({ key, nextAt, attempted })))
-
-/** It was read before, and written by this server: no limit applies. */
-const unlimited = { maxBytes: 0, maxHeaders: 0, maxHeaderLength: 0 }
-
-function readKept(bytes: Buffer): SipRequest {
-  const message: SipMessage = readMessage(bytes, unlimited)
-  if (!(message instanceof SipRequest)) throw new Error('a response was kept as a message')
-  return message
-}

@@ -1,6 +1,7 @@
 import type { Database } from '../../database/index.ts'
 import { columns, GroupCommit } from '../../database/index.ts'
 import { largeRequest, type RepositoryOptions, type WaitingFor, waitColumns } from './stored-messages.ts'
+import { toFetch } from './to-fetch.ts'
 
 /** A row of the queue: for one device, or for whoever registers first (''). */
 export interface DeferredKey {
@@ -193,7 +194,7 @@ interface LeftOver {
 
 export interface Expired extends DeferredKey {
   readonly peer: string
-  /** Empty unless the device is '', and where it is large. */
+  /** Empty unless nobody has accepted the message, and where it is large. */
   readonly request: Buffer | null
 }
 
@@ -335,7 +336,7 @@ const claimExpiredStatement = {
       returning d.owner, d.device, d.arrived, d.message
     )
     select l.owner, l.device, l.arrived, l.message, m.peer,
-      case when l.device = '' and octet_length(m.request) <= ${largeRequest} then m.request end as request
+      case when l.device in ('', '${toFetch}') and octet_length(m.request) <= ${largeRequest} then m.request end as request
     from leased l join messages m on m.owner = l.owner and m.id = l.message`,
 }
 

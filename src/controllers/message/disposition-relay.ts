@@ -9,7 +9,7 @@ import type { MessageReply } from './reply.ts'
 import type { StoredMessages } from './stored-messages.ts'
 import type { TerminatingFunction } from './terminating-function.ts'
 
-interface DispositionNeeds extends Pick<Needs, 'subscriberOf' | 'settingsOf' | 'policy'> {
+interface DispositionNeeds extends Pick<Needs, 'subscriberOf' | 'settingsOf' | 'mayStore' | 'policy'> {
   readonly stored: StoredMessages
   readonly terminating: TerminatingFunction
   readonly absorbed: () => void
@@ -59,8 +59,15 @@ export class DispositionRelay {
     this.#sessions = sessions
   }
 
-  /** `inSession`: brings it to the other party of the session that it came in; without it, it goes to the sender's devices. */
-  async relay(notification: PagerMessage, inSession?: () => Promise<MessageReply>): Promise<MessageReply> {
+  /**
+   * `inSession`: brings it to the other party of the session that it came in; without it, it goes to the sender's devices.
+   * `kept`: what it is about is part of a history, whatever the settings of its users say.
+   */
+  async relay(
+    notification: PagerMessage,
+    inSession?: () => Promise<MessageReply>,
+    kept = false,
+  ): Promise<MessageReply> {
     const told = readDispositions(notification.request)
     const found = this.#needs.subscriberOf(notification.recipient)
     const recipient = found instanceof Promise ? await found : found
@@ -69,7 +76,7 @@ export class DispositionRelay {
     const moved = this.#moveForward(told, sender, senderKey(notification.sender))
     try {
       if (told.length > 0 && moved.length === 0) return this.#absorb()
-      if (!(await this.#isNews(notification, told, sender, recipient?.id))) return this.#absorb()
+      if (!(await this.#isNews(notification, told, sender, recipient?.id, kept))) return this.#absorb()
       if (inSession !== undefined) return await inSession()
       if (await this.#toldInSession(notification, sender)) return passed
       return await this.#needs.terminating.deliver(notification, { storable: false, sender: undefined })
@@ -105,9 +112,9 @@ export class DispositionRelay {
 
   /** Whether one of these users has a history. */
   async #stores(owners: readonly number[]): Promise<boolean> {
-    if (this.#needs.policy.storageDefault !== 'never') return true
     const settings = await Promise.all(owners.map((owner) => this.#needs.settingsOf(owner)))
-    return settings.some((one) => one?.storage === 'always')
+    const { mayStore, policy } = this.#needs
+    return settings.some((one) => mayStore(one) || (one?.absent ?? policy.absent) === 'notify')
   }
 
   /** Moves stored rows forward. False when another node knew all of it, or this one before it was started. */
@@ -116,13 +123,16 @@ export class DispositionRelay {
     told: readonly Imdn[],
     sender: string,
     senderId: number | undefined,
+    kept: boolean,
   ): Promise<boolean> {
     const notifier = notification.sender.subscriber?.id
     const owners = [senderId, notifier].filter((id) => id !== undefined)
-    if (told.length === 0 || !(await this.#stores(owners))) return true
+    if (told.length === 0 || !(kept || (await this.#stores(owners)))) return true
     const news = told.map(async ({ messageId, disposition }) => {
       const ids = { firstId: firstRowId(sender, messageId), lastId: lastRowId(sender, messageId) }
-      const rows = await this.#needs.stored.advance({ owners, ...ids, disposition: rankOf(disposition) })
+      const reader = disposition.kind === 'display' && disposition.status === 'displayed' ? notifier : undefined
+      const state = { owners, ...ids, disposition: rankOf(disposition) }
+      const rows = await this.#needs.stored.advance({ ...state, ...(reader !== undefined && { reader }) })
       // The notifier's own row tells: that of the sender may be of a message to many.
       return rows.find(({ owner }) => owner === notifier)?.advanced ?? true
     })

@@ -6,6 +6,7 @@ import type { PagerMessage } from './pager-message.ts'
 import { backOff, expiryOf, type Policy } from './policy.ts'
 import type { Reach } from './reach.ts'
 import { type StoredMessage, type StoredMessages, storedMessage, type WaitingFor } from './stored-messages.ts'
+import { toFetch } from './to-fetch.ts'
 
 interface Needs {
   readonly now: () => number
@@ -71,15 +72,17 @@ export class KeptMessages {
     reach: Reach | undefined,
   ): Promise<void> {
     const expiresAt = this.#expiryOf(message, true, reach)
-    await this.#commitForAll(message, owner, waitingForRegistration(known, true, expiresAt, reach), history)
+    await this.#commitForAll(message, owner, waitingForRegistration(known, true, expiresAt, reach), history, reach)
   }
 
   async #commitForAll(
     message: PagerMessage,
     owner: number,
     waiting: readonly WaitingFor[],
-    { own = storedMessage(message, owner, 'in', false), copy }: History,
+    history: History,
+    reach: Reach | undefined,
   ): Promise<void> {
+    const { own = storedMessage(message, owner, 'in', isFetched(reach)), copy } = history
     const isNew = await this.#needs.stored.commit(
       copy === undefined ? { message: own, waiting } : { message: own, copy, waiting },
     )
@@ -101,7 +104,7 @@ export class KeptMessages {
       ...live.map((device) => ({ device, ...this.#nextFor(tried.has(device), expiresAt), expiresAt })),
       ...waitingForRegistration(absent, true, expiresAt, reach),
     ]
-    await this.#commitForAll(message, owner, waiting, history)
+    await this.#commitForAll(message, owner, waiting, history, reach)
   }
 
   /**
@@ -126,7 +129,7 @@ export class KeptMessages {
     ]
     if (delivery.trying) this.#late.add(delivery)
     try {
-      await this.#commit(message, owner, waiting, stored)
+      await this.#commit(message, owner, waiting, stored, first && isFetched(reach))
     } finally {
       this.#late.delete(delivery)
     }
@@ -168,9 +171,10 @@ export class KeptMessages {
     owner: number,
     waiting: readonly WaitingFor[],
     stored: boolean | undefined,
+    fetched: boolean,
   ): Promise<void> {
     if (stored !== undefined) return await this.#needs.queue.add(owner, message, waiting, !stored)
-    await this.#needs.stored.commit({ message: storedMessage(message, owner, 'in', false), waiting })
+    await this.#needs.stored.commit({ message: storedMessage(message, owner, 'in', fetched), waiting })
   }
 
   #follow(delivery: Delivery, answered: (attempt: Attempt) => void): void {
@@ -202,7 +206,7 @@ export class KeptMessages {
     const key: DeferredKey = { owner, device, arrived: message.arrived, message: message.id }
     if (accepted) {
       deliveredLate()
-      this.#later(queue.settle(first ? [key, { ...key, device: '' }] : [key]))
+      this.#later(queue.settle(first ? [key, { ...key, device: '' }, { ...key, device: toFetch }] : [key]))
       return
     }
     const attempted = !gone && !this.#closing
@@ -234,6 +238,7 @@ function waitingForRegistration(
   expiresAt: number,
   reach: Reach | undefined,
 ): readonly WaitingFor[] {
+  if (anybody && isFetched(reach)) return [untilRegistration(toFetch, expiresAt)]
   const devices = anybody && reach?.mayHave('') !== false ? [...absent, ''] : absent
   const waiting = devices.map((device) => untilRegistration(device, expiresAt))
   if (reach === undefined || reach.held.length === 0) return waiting
@@ -242,6 +247,9 @@ function waitingForRegistration(
     one.device === '' || reach.held.includes(one.device) ? { ...one, attempts: 1 } : one,
   )
 }
+
+/** Who is told of it can find it in the history only. */
+const isFetched = (reach: Reach | undefined): boolean => reach?.absent === 'notify'
 
 const untilRegistration = (device: string, expiresAt: number): WaitingFor => ({
   device,

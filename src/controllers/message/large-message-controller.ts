@@ -26,7 +26,7 @@ export interface RelayTerms {
 }
 
 export interface LargeMessageNeeds<Invited extends Invitation>
-  extends Pick<Needs, 'subscriberOf' | 'devicesOf' | 'knownDevices' | 'settingsOf' | 'isLocal'> {
+  extends Pick<Needs, 'subscriberOf' | 'devicesOf' | 'knownDevices' | 'settingsOf' | 'mayStore' | 'isLocal'> {
   /** The session of two: straight through. */
   readonly relay: (
     invitation: Invited,
@@ -41,7 +41,7 @@ export interface LargeMessageNeeds<Invited extends Invitation>
   readonly openEndpoint: () => Endpoint
   /** Whether a message of so many bytes finds room in memory. */
   readonly hasRoomFor: (bytes: number) => boolean
-  readonly policy: Pick<Needs['policy'], 'absent' | 'deliverWithin' | 'storageDefault'>
+  readonly policy: Pick<Needs['policy'], 'absent' | 'deliverWithin'>
   readonly maxBytes: number
   /** Messages that the server takes in at once. */
   readonly maxIntakes: number
@@ -127,11 +127,10 @@ export class LargeMessageController<Invited extends Invitation> {
 
   /** Whether one of the two may have it in their history. */
   async #isStored(sender: Sender, recipient: string): Promise<boolean> {
-    const { policy, settingsOf, subscriberOf } = this.#needs
-    if (policy.storageDefault !== 'never') return true
-    const users = [sender.subscriber, await subscriberOf(recipient)]
-    const settings = await Promise.all(users.map((user) => user && settingsOf(user.id)))
-    return settings.some((one) => one?.storage === 'always')
+    const { mayStore, settingsOf, subscriberOf } = this.#needs
+    const users = [sender.subscriber, await subscriberOf(recipient)].filter((user) => user !== undefined)
+    const settings = await Promise.all(users.map((user) => settingsOf(user.id)))
+    return settings.some((one) => mayStore(one))
   }
 
   async #straightThrough(called: Called<Invited>, device: Device): Promise<MessageReply | undefined> {

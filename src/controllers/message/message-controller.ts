@@ -1,8 +1,10 @@
 import { Failure } from '../../failure.ts'
 import { carriesIsComposing } from '../../protocols/is-composing/carries-is-composing.ts'
 import { addressOfRecord, domainOf } from '../../protocols/sip/address-of-record.ts'
+import type { Headers } from '../../protocols/sip/headers.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { readNameAddr } from '../../protocols/sip/name-addr.ts'
+import { AbsenceNotices } from './absence-notices.ts'
 import { cameInChat, messageOf, originOf, takesChats } from './chat-content.ts'
 import { ChatDelivery } from './chat-delivery.ts'
 import { DeferredDelivery } from './deferred-delivery.ts'
@@ -10,16 +12,20 @@ import type { DeferredMessages } from './deferred-messages.ts'
 import type { Device } from './device.ts'
 import { isDispositionNotification } from './disposition-notification.ts'
 import { DispositionRelay, type NotifiedSessions } from './disposition-relay.ts'
+import { Edits } from './edits.ts'
 import { asksForFailure, failedNotification } from './failed-notification.ts'
 import { KeptMessages } from './kept-messages.ts'
-import type { MessageCounts, Needs, Reception, Settings } from './needs.ts'
+import type { Copies, MessageCounts, Needs, Reception, Settings } from './needs.ts'
 import { PagerMessage, type Sender } from './pager-message.ts'
 import { accepted, type MessageReply } from './reply.ts'
+import { Revocations } from './revocations.ts'
 import { SessionDelivery } from './session-delivery.ts'
-import { keptFromSession, type SessionContent } from './session-message.ts'
+import { keptFromSession, type SessionContent, saidInSession } from './session-message.ts'
 import type { StoredMessages } from './stored-messages.ts'
 import { TerminatingFunction } from './terminating-function.ts'
 import { UriListService } from './uri-list-service.ts'
+import { Waiting } from './waiting.ts'
+import type { WaitingMessages } from './waiting-messages.ts'
 
 /** A request as the signal manager hands it over: classified, its sender known. */
 export interface ServiceRequest {
@@ -37,6 +43,15 @@ export interface TakenIn {
   readonly content: SessionContent
   /** Devices that have not taken it a moment ago. */
   readonly tried?: ReadonlySet<string>
+}
+
+/** A message of a chat that the server relays. */
+export interface Said {
+  /** The header fields of its INVITE. */
+  readonly chat: Headers
+  readonly sender: Sender
+  readonly recipient: string
+  readonly content: SessionContent
 }
 
 const nobody: ReadonlySet<string> = new Set()
@@ -57,12 +72,26 @@ export class MessageController {
   readonly #terminating: TerminatingFunction
   readonly #dispositions: DispositionRelay
   readonly #lists: UriListService
+  readonly #notices: AbsenceNotices
+  readonly #revocations: Revocations
+  readonly #edits: Edits
+  /** What waits, as its recipients handle it. */
+  readonly waiting: Waiting
   #underWay = 0
   #lastArrival = 0
   #closing = false
 
-  constructor(needs: Needs, stored: StoredMessages, queue: DeferredMessages) {
+  constructor(needs: Needs, stored: StoredMessages, queue: DeferredMessages, waiting: WaitingMessages) {
     this.#needs = needs
+    this.#notices = new AbsenceNotices({ ...needs, waiting })
+    this.waiting = new Waiting({
+      now: needs.now,
+      waiting,
+      queue,
+      stored,
+      isHistory: (owner, message, peer) => this.#isHistory(owner, message, peer),
+      failed: (request, peer, id) => this.#tellFailure(request, peer, request.uri, id),
+    })
     this.#stored = stored
     this.#queue = queue
     const bindingGone = (device: Device) => this.#bindingGone(device)
@@ -86,6 +115,8 @@ export class MessageController {
       removeLeftOver: () => stored.removeLeftOver(),
       delivered: deliveredLate,
       expired: (request, peer, id) => this.#expired(request, peer, id),
+      goneUnfetched: (owner, request, peer, id) => this.waiting.gone(owner, request, peer, id),
+      tell: (owner) => this.#notices.tell(owner),
     })
     const kept = (owner: number) => this.#deferred.kept(owner)
     this.#kept = new KeptMessages({ ...needs, stored, queue, kept, deliveredLate })
@@ -103,6 +134,15 @@ export class MessageController {
       terminating,
       absorbed: () => this.#count('absorbed'),
     })
+    this.#revocations = new Revocations({
+      ...needs,
+      waiting: this.waiting,
+      messages: waiting,
+      stored,
+      terminating,
+      ownMessage: (request, recipient) => this.#ownMessage(request, recipient),
+    })
+    this.#edits = new Edits({ ...needs, messages: waiting })
     this.#lists = new UriListService({ ...needs, terminating, failed: (message) => this.#failed(message) })
   }
 
@@ -124,12 +164,14 @@ export class MessageController {
   async close(): Promise<void> {
     this.#closing = true
     this.#chats.close()
-    await Promise.all([this.#kept.close(), this.#deferred.close()])
+    this.#revocations.close()
+    await Promise.all([this.#kept.close(), this.#deferred.close(), this.#notices.close()])
     await Promise.all([this.#stored.close(), this.#queue.close()])
   }
 
-  /** A device has registered, and something may wait for it. */
-  deviceRegistered(device: Device): void {
+  /** A device has registered, and something may wait for it. `returned`: no device of its user was there before. */
+  deviceRegistered(device: Device, returned = false): void {
+    void this.#notices.tell(device.owner, returned)
     void this.#kept.deviceRegistered(device.owner, device.device).then(() => this.#deferred.deviceRegistered(device))
   }
 
@@ -140,15 +182,23 @@ export class MessageController {
 
   /** RFC 3428. */
   handlePagerMessage({ message, sender, recipient }: ServiceRequest): Promise<MessageReply> {
-    return this.#handle(message, () => {
+    return this.#handle(message, async () => {
       const options = { storable: true, sender: sender.subscriber?.id }
-      return this.#terminating.deliver(this.#pagerMessage(message, sender, recipient), options)
+      const pager = this.#pagerMessage(message, sender, recipient)
+      const reply = await this.#terminating.deliver(pager, options)
+      if (reply.status < 300) await this.#edits.note(pager)
+      return reply
     })
   }
 
   /** RFC 5438: a notification goes to the sender's devices as a message does, if it tells anything new. */
   handleNotification({ message, sender, recipient }: ServiceRequest): Promise<MessageReply> {
     return this.#handle(message, () => this.#dispositions.relay(this.#pagerMessage(message, sender, recipient)))
+  }
+
+  /** GSMA RCC.07: a message is taken back by who has sent it. */
+  handleRevocation({ message, sender, recipient }: ServiceRequest): Promise<MessageReply> {
+    return this.#handle(message, () => this.#revocations.handle(this.#pagerMessage(message, sender, recipient)))
   }
 
   /** RFC 5365: 202 once every copy is with its recipient or committed. */
@@ -169,6 +219,7 @@ export class MessageController {
     const options = { storable: true, sender: sender.subscriber?.id }
     const devices = await this.#terminating.takeIn(message, options, tried)
     for (const device of devices) this.#deferred.wake(device)
+    await this.#edits.note(message)
   }
 
   /** What a caller says in a chat that the server answered: a notification goes on at once, all else is kept. */
@@ -193,13 +244,29 @@ export class MessageController {
   handleSessionMessage(
     { message, sender, recipient }: ServiceRequest,
     relay: () => Promise<MessageReply>,
+    copies?: Copies,
   ): Promise<MessageReply> {
     return this.#handle(message, () => {
       const inside = this.#pagerMessage(message, sender, recipient)
       return isDispositionNotification(message)
         ? this.#dispositions.relay(inside, relay)
-        : this.#terminating.relayInSession(inside, sender.subscriber?.id, relay)
+        : this.#terminating.relayInSession(inside, sender.subscriber?.id, relay, copies)
     })
+  }
+
+  /** What is said in the chat of a session of two, before it passes: the histories have it once this resolves. */
+  async keepSaid({ chat, sender, recipient, content }: Said, copies: Copies): Promise<void> {
+    if (carriesIsComposing(content.contentType, content.body)) return
+    const message = this.#pagerMessage(
+      saidInSession({ chat, from: sender.aor, to: recipient, content }),
+      sender,
+      recipient,
+    )
+    if (isDispositionNotification(message.request)) await this.#dispositions.relay(message, async () => accepted, true)
+    else {
+      await this.#terminating.storeInSession(message, copies)
+      await this.#edits.note(message)
+    }
   }
 
   /** What a device says where it is given what was kept: notifications, and answers to who is not in the chat any more. */
@@ -251,6 +318,12 @@ export class MessageController {
     return new PagerMessage({ request, sender, recipient, arrived: this.#arrival(), newId, isLocal })
   }
 
+  /** What the server itself says. */
+  #ownMessage(request: SipRequest, recipient: string): PagerMessage {
+    const own: Sender = { aor: this.#needs.ownUri(), trusted: true, anonymous: false }
+    return this.#pagerMessage(request, own, recipient)
+  }
+
   /** Microseconds, and never the same twice: it orders messages, and tells two rows of one batch apart. */
   #arrival(): number {
     this.#lastArrival = Math.max(this.#lastArrival + 1, Math.floor(this.#needs.now() * 1000))
@@ -272,10 +345,8 @@ export class MessageController {
     const { now, ownUri } = this.#needs
     const host = domainOf(ownUri()) ?? 'localhost'
     const message = failedNotification({ request, sender, recipient, now: now(), id, host })
-    const own: Sender = { aor: ownUri(), trusted: true, anonymous: false }
     try {
-      const notification = this.#pagerMessage(message, own, sender)
-      await this.#terminating.deliver(notification, { storable: false, sender: undefined })
+      await this.#terminating.deliver(this.#ownMessage(message, sender), { storable: false, sender: undefined })
     } catch (error) {
       // A sender who cannot be told is not told; only what may be better in a moment is tried again.
       if (!(error instanceof Failure) || error.condition === 'database-unavailable') throw error
@@ -287,6 +358,14 @@ export class MessageController {
     const said = this.#needs.settingsOf(owner)
     if (said instanceof Promise) return said.then((settings) => receptionBy(settings, kept, device))
     return receptionBy(said, kept, device)
+  }
+
+  /** Whether its recipient has it in a history, whatever becomes of it. */
+  async #isHistory(owner: number, message: SipRequest, peer: string): Promise<boolean> {
+    const settings = await this.#needs.settingsOf(owner)
+    const medium = cameInChat(message) ? 'chat' : 'message'
+    const known = await this.#needs.subscriberOf(peer)
+    return this.#needs.stores(settings, { peers: known?.identities ?? [peer], medium, asked: false })
   }
 
   #bindingGone({ owner, key, device }: Device): void {

@@ -1,7 +1,7 @@
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import type { Device } from './device.ts'
 import type { Call, CallEvents, Endpoint } from './dialogs.ts'
-import type { Policy } from './policy.ts'
+import type { Absence, Policy } from './policy.ts'
 import type { Send, Target } from './sending.ts'
 
 export interface Subscriber {
@@ -19,10 +19,16 @@ interface Admitted {
   readonly subscriber?: Subscriber
 }
 
+type StorageWish = 'always' | 'ask' | 'never'
+
 /** How messages are to reach a user who has said so. */
 export interface Settings {
-  readonly storage: 'always' | 'ask' | 'never' | undefined
-  readonly absent: 'keep' | 'discard' | undefined
+  storageOf(peers: readonly string[], medium: Medium): StorageWish | undefined
+  /** Whether anything is to be stored, ever; undefined: nothing is said of it. */
+  readonly storesAny: boolean | undefined
+  readonly absent: Absence | undefined
+  /** Of texts that the server itself sends, such as `de`. */
+  readonly language: string | undefined
   /** There are rules about devices, addresses or media. */
   readonly differs: boolean
   /** `awaited`: it tells of what the user has sent. */
@@ -35,6 +41,21 @@ export interface Log {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
+}
+
+/** What may become part of the history of who has these settings. */
+export interface Storable {
+  /** All addresses of the other party that are known. */
+  readonly peers: readonly string[]
+  readonly medium: Medium
+  /** Whose copy it is has asked for it. */
+  readonly asked: boolean
+}
+
+/** Whose histories have it; undefined for one whose has not. */
+export interface Copies {
+  readonly recipient: number | undefined
+  readonly sender: number | undefined
 }
 
 /** What the message controller calls of others. What is usually in a cache comes without a promise. */
@@ -51,6 +72,9 @@ export interface Needs {
   readonly knownDevices: (owner: number) => readonly string[] | Promise<readonly string[]>
   /** Undefined for those who have not said anything: nearly all. */
   readonly settingsOf: (owner: number) => Settings | undefined | Promise<Settings | undefined>
+  readonly stores: (settings: Settings | undefined, storable: Storable) => boolean
+  /** Whether anything may be in the history of who has these settings. */
+  readonly mayStore: (settings: Settings | undefined) => boolean
   readonly dropBinding: (owner: number, key: string) => Promise<void>
   readonly send: Send
   /** An INVITE of the server's own. */
@@ -62,6 +86,8 @@ export interface Needs {
   readonly isTrustedPeer: (domain: string) => boolean
   /** The server's own address, such as `sip:parley.test`. */
   readonly ownUri: () => string
+  /** Adds a flag to stored copies. */
+  readonly mark: (owner: number, ids: readonly string[], flag: string) => Promise<unknown>
   readonly log: Log
 }
 

@@ -1,3 +1,4 @@
+import { storageRequestHeader } from '../../protocols/cpm/storage-request.ts'
 import { writeSipDate } from '../../protocols/sip/date.ts'
 import type { Headers } from '../../protocols/sip/headers.ts'
 import { SipRequest } from '../../protocols/sip/message.ts'
@@ -32,6 +33,7 @@ type Field = readonly [name: string, value: string]
 
 /** This server's own business, or said anew. */
 const ofThisHop = [
+  storageRequestHeader,
   'route',
   'authorization',
   'proxy-authorization',

@@ -1,12 +1,17 @@
+/**
+ * What becomes of a message that nobody takes: it is brought to its recipient when they are there again (`keep`), or they are
+ * told of it and fetch it (`notify`), or it is given up.
+ */
+export type Absence = 'keep' | 'notify' | 'discard'
+
 /** What the operator decides about messages. Times are milliseconds. */
 export interface Policy {
   readonly maxBytes: number
   readonly keepDays: number
   readonly deliverWithin: number
-  readonly absent: 'keep' | 'discard'
+  readonly absent: Absence
   readonly maxRecipients: number
   readonly maxQueue: number
-  readonly storageDefault: 'never' | 'always'
   readonly retry: { readonly first: number; readonly longest: number }
   /** No other node uses this database: a lease found at the start is of a process that is gone. */
   readonly alone: boolean

@@ -1,5 +1,6 @@
 import type { Device } from './device.ts'
 import type { Medium, Settings } from './needs.ts'
+import type { Absence } from './policy.ts'
 
 /** Whom of a recipient's devices a message is for, where the recipient's settings say so. */
 export interface Reach {
@@ -10,8 +11,16 @@ export interface Reach {
   /** Of a device that is not there: whether it may have it later. '' for one that is not known yet. */
   readonly mayHave: (device: string) => boolean
   /** What becomes of it when nobody takes it; undefined: what the operator says. */
-  readonly absent: 'keep' | 'discard' | undefined
+  readonly absent: Absence | undefined
 }
+
+/** Of users who have not said anything, where the operator says `notify`. */
+export const toBeTold = (devices: readonly Device[]): Reach => ({
+  live: devices,
+  held: nobody,
+  mayHave: everybody,
+  absent: 'notify',
+})
 
 /** `contact`: the address that the sender has used. */
 export function reachOf(settings: Settings, contact: string, medium: Medium, devices: readonly Device[]): Reach {

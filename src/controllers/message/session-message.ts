@@ -32,6 +32,40 @@ const ofSession: ReadonlySet<string> = new Set([
   'user-agent',
 ])
 
+/** What is said in the chat of a session. */
+export interface SaidInSession {
+  /** The header fields of its INVITE. */
+  readonly chat: Headers
+  readonly from: string
+  readonly to: string
+  readonly content: SessionContent
+}
+
+/**
+ * The same as a message of its own, for a history: with the ids of the conversation, and a Call-ID that is the same when it
+ * is sent again.
+ */
+export function saidInSession({ chat, from, to, content }: SaidInSession): SipRequest {
+  const { messageId, contentType, body } = content
+  const headers = new Headers([
+    ['From', `<${from}>;tag=chat`],
+    ['To', `<${to}>`],
+    ['Call-ID', `${messageId.replace(/[^\w.+%=-]/g, '')}.${chat.get('call-id') ?? ''}`],
+    ['CSeq', '1 MESSAGE'],
+  ])
+  for (const [name, written, value] of chat.entries()) if (ofConversation.has(name)) headers.add(written, value)
+  headers.add('P-Asserted-Service', icsi.session)
+  headers.add('Content-Type', contentType)
+  return new SipRequest('MESSAGE', to, headers, body)
+}
+
+const ofConversation: ReadonlySet<string> = new Set([
+  'conversation-id',
+  'contribution-id',
+  'inreplyto-contribution-id',
+  'privacy',
+])
+
 /**
  * A message that came in a session, as it is kept: its INVITE, with the message in place of the session description. The
  * method tells it from a pager message. Several of one session differ by their Call-ID, where they have no imdn.Message-ID.

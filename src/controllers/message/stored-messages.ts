@@ -1,16 +1,10 @@
 import { columns, type Database, GroupCommit } from '../../database/index.ts'
-import { writeMessage } from '../../protocols/sip/message.ts'
+import { type SipRequest, writeMessage } from '../../protocols/sip/message.ts'
+import { historyColumns } from './history-columns.ts'
 import type { PagerMessage } from './pager-message.ts'
+import type { StoredMessage } from './stored-message.ts'
 
-/** A message for one owner. */
-export interface StoredMessage {
-  readonly owner: number
-  readonly message: PagerMessage
-  readonly direction: 'in' | 'out'
-  readonly peer: string
-  /** Part of the owner's history; otherwise it goes with the last device that it waits for. */
-  readonly stored: boolean
-}
+export { type StoredMessage, storedMessage } from './stored-message.ts'
 
 /** A device that a message waits for; '' is whoever registers first. */
 export interface WaitingFor {
@@ -29,8 +23,18 @@ export interface Commit {
   readonly waiting: readonly WaitingFor[]
 }
 
+/** What came of a commit. */
+export interface Committed {
+  /** It was not known before. */
+  readonly isNew: boolean
+  /** The mailbox of its owner, or of the owner of the copy, is full: there it is no part of the history. */
+  readonly full: boolean
+  readonly copyFull: boolean
+}
+
 interface Conflict {
   readonly number: number
+  readonly outcome?: 'known' | 'full'
 }
 
 /** Bytes. A batch of larger requests would fill the memory: they come and go one at a time. */
@@ -41,45 +45,88 @@ export interface RepositoryOptions {
   readonly onBatch?: (name: string, size: number) => void
 }
 
-/** Messages, one row for each owner. */
+/** What a mailbox may hold, and who is told of it. */
+export interface HistoryOptions {
+  /** 0: any number. */
+  readonly maxBytes: number
+  readonly maxObjects: number
+  /** Text search configurations of Postgres. */
+  readonly languages: readonly string[]
+  /** The mailbox of `owner` has changed. */
+  readonly changed: (owner: number) => void
+  /** A message was not stored, as the mailbox is full. */
+  readonly full: (owner: number) => void
+}
+
+const unbounded: HistoryOptions = { maxBytes: 0, maxObjects: 0, languages: ['simple'], changed() {}, full() {} }
+
+/** Messages, one row for each owner. Those of histories are in their owner's mailbox, and come with more about them. */
 export class StoredMessages {
   readonly #database: Database
-  readonly #commits: GroupCommit<Commit, boolean, Conflict>
+  readonly #history: HistoryOptions
+  readonly #commits: CommitQueue
+  readonly #stores: CommitQueue
   /** One at a time, so that their copies do not fill the memory. */
-  readonly #largeCommits: GroupCommit<Commit, boolean, Conflict>
+  readonly #largeCommits: CommitQueue
+  readonly #largeStores: CommitQueue
+  /** Messages that the mailbox of their sender had no room for. */
+  readonly #refused = new WeakSet<PagerMessage>()
 
-  constructor({ database, onBatch }: RepositoryOptions) {
+  constructor({ database, onBatch, history = unbounded }: RepositoryOptions & { readonly history?: HistoryOptions }) {
     this.#database = database
-    const options = {
-      database,
-      name: 'message-commit',
-      text: commitSql,
-      toValues: commitValues,
-      toResults: firstTimes,
-      onBatch: (size: number) => onBatch?.('messages', size),
+    this.#history = history
+    const told = { database, onBatch: (size: number) => onBatch?.('messages', size) }
+    const commits = { ...told, name: 'message-commit', text: commitSql, toValues: commitValues, toResults: firstTimes }
+    const stores = {
+      ...told,
+      name: 'message-store',
+      text: storeSql,
+      toValues: (commits: readonly Commit[]) => storeValues(commits, history),
+      toResults: (commits: readonly Commit[], conflicts: readonly Conflict[]) => this.#taken(commits, conflicts),
     }
-    this.#commits = new GroupCommit(options)
-    this.#largeCommits = new GroupCommit({ ...options, maxBatch: 1 })
+    this.#commits = new GroupCommit(commits)
+    this.#largeCommits = new GroupCommit({ ...commits, maxBatch: 1 })
+    this.#stores = new GroupCommit(stores)
+    this.#largeStores = new GroupCommit({ ...stores, maxBatch: 1 })
   }
 
   /** Rows and what they wait for, or neither where the message is known already: then false. */
-  commit(commit: Commit): Promise<boolean> {
+  async commit(commit: Commit): Promise<boolean> {
+    return (await this.store(commit)).isNew
+  }
+
+  /** The same. Of a message that a full mailbox does not take only what waits is kept. */
+  store(commit: Commit): Promise<Committed> {
     const large = commit.message.message.request.body.length > largeRequest
+    const stores = commit.message.stored || commit.copy?.stored === true
+    if (stores) return (large ? this.#largeStores : this.#stores).add(commit)
     return (large ? this.#largeCommits : this.#commits).add(commit)
   }
 
-  get waiting(): number {
-    return this.#commits.waiting + this.#largeCommits.waiting
+  /** Whether a copy for its sender was to be stored, and the mailbox is full. */
+  refusedCopyOf(message: PagerMessage): boolean {
+    return this.#refused.has(message)
   }
 
-  /** Moves the state of a message forward in the rows of `owners`. Tells of each row that there is. */
-  async advance({ owners, firstId, lastId, disposition }: Advance): Promise<Advanced[]> {
-    return await this.#database.query(advanceStatement, [columns.bigints(owners), firstId, lastId, disposition])
+  get waiting(): number {
+    return this.#queues.reduce((sum, { waiting }) => sum + waiting, 0)
+  }
+
+  /**
+   * Moves the state of a message forward in the rows of `owners`; in the mailbox of `reader`, who has seen it, it counts as
+   * seen. Tells of each row that there is.
+   */
+  async advance({ owners, firstId, lastId, disposition, reader = null }: Advance): Promise<Advanced[]> {
+    const values = [columns.bigints(owners), firstId, lastId, disposition, reader]
+    const rows = await this.#database.query<Advanced>(advanceStatement, values)
+    for (const { owner, advanced } of rows) if (advanced || owner === reader) this.#history.changed(owner)
+    return rows
   }
 
   /** Removes an owner's row, once nothing waits for it. */
   async remove(owner: number, id: string): Promise<void> {
     await this.#database.query(removeStatement, [owner, id])
+    this.#history.changed(owner)
   }
 
   /** Removes what two devices accepted at the same moment, and neither as the last. */
@@ -88,32 +135,47 @@ export class StoredMessages {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#commits.close(), this.#largeCommits.close()])
+    await Promise.all(this.#queues.map((queue) => queue.close()))
+  }
+
+  get #queues(): readonly CommitQueue[] {
+    return [this.#commits, this.#largeCommits, this.#stores, this.#largeStores]
+  }
+
+  #taken(commits: readonly Commit[], conflicts: readonly Conflict[]): Committed[] {
+    const results = firstTimes(commits, conflicts)
+    const { changed } = this.#history
+    commits.forEach(({ message, copy }, index) => {
+      const { isNew, full: isFull, copyFull } = results[index] as Committed
+      if (isFull) this.#refuse(message)
+      else if (message.stored && isNew) changed(message.owner)
+      if (copy !== undefined && copyFull) this.#refuse(copy)
+      else if (copy?.stored === true) changed(copy.owner)
+    })
+    return results
+  }
+
+  #refuse({ owner, message, direction }: StoredMessage): void {
+    if (direction === 'out') this.#refused.add(message)
+    this.#history.full(owner)
   }
 }
+
+type CommitQueue = GroupCommit<Commit, Committed, Conflict>
 
 export interface Advance {
   readonly owners: readonly number[]
   readonly firstId: string
   readonly lastId: string
   readonly disposition: number
+  /** Who has seen it. */
+  readonly reader?: number | null
 }
 
 export interface Advanced {
   readonly owner: number
   /** It was behind. */
   readonly advanced: boolean
-}
-
-/** The row of a message for one owner. */
-export function storedMessage(
-  message: PagerMessage,
-  owner: number,
-  direction: 'in' | 'out',
-  stored: boolean,
-): StoredMessage {
-  const peer = direction === 'in' ? message.sender.aor : message.recipient
-  return { owner, message, direction, peer, stored }
 }
 
 /**
@@ -135,7 +197,22 @@ const commitSql = `
   select number::int from unnest($1::bigint[], $3::bigint[]) with ordinality as r (owner, arrived, number)
   where not exists (select from inserted i where i.owner = r.owner and i.arrived = r.arrived)`
 
+/** The same for mailboxes, which have more to do than one statement can: a function of the database does it. */
+const storeSql = `select number, outcome from take_messages(${Array.from({ length: 30 }, (_, n) => `$${n + 1}`).join(', ')})`
+
 function commitValues(commits: readonly Commit[]): unknown[] {
+  const { messages, counts, waits } = rowsOf(commits)
+  return [...messageColumns(messages, keptOf(messages), counts), ...waitColumns(waits)]
+}
+
+function storeValues(commits: readonly Commit[], { languages, maxObjects, maxBytes }: HistoryOptions): unknown[] {
+  const { messages, counts, waits } = rowsOf(commits)
+  const kept = keptOf(messages)
+  const history = historyColumns(messages, kept)
+  return [...messageColumns(messages, kept, counts), ...history, ...waitColumns(waits), languages, maxObjects, maxBytes]
+}
+
+function rowsOf(commits: readonly Commit[]) {
   const messages: StoredMessage[] = []
   const waits: Wait[] = []
   const counts: number[] = []
@@ -148,10 +225,14 @@ function commitValues(commits: readonly Commit[]): unknown[] {
     }
     for (const wait of waiting) waits.push({ owner: message.owner, message: message.message, wait })
   }
-  return [...messageColumns(messages, counts), ...waitColumns(waits)]
+  return { messages, counts, waits }
 }
 
-function messageColumns(messages: readonly StoredMessage[], counts: readonly number[]): unknown[] {
+function messageColumns(
+  messages: readonly StoredMessage[],
+  kept: readonly SipRequest[],
+  counts: readonly number[],
+): unknown[] {
   return [
     columns.bigints(messages.map(({ owner }) => owner)),
     columns.uuids(messages.map(({ message }) => message.id)),
@@ -160,8 +241,24 @@ function messageColumns(messages: readonly StoredMessage[], counts: readonly num
     columns.texts(messages.map(({ peer }) => peer)),
     columns.booleans(messages.map(({ stored }) => stored)),
     columns.integers(counts),
-    columns.bytes(messages.map(({ message }) => writeMessage(message.toKeep()))),
+    columns.bytes(onceEach(kept, writeMessage)),
   ]
+}
+
+/** The copy of a message's sender is as that of its recipient. */
+const keptOf = (messages: readonly StoredMessage[]): SipRequest[] =>
+  onceEach(
+    messages.map(({ message }) => message),
+    (message) => message.toKeep(),
+  )
+
+/** What is the same as before it is not worked out again. */
+function onceEach<T, Result>(all: readonly T[], work: (one: T) => Result): Result[] {
+  const results: Result[] = []
+  all.forEach((one, index) => {
+    results.push(index > 0 && all[index - 1] === one ? (results[index - 1] as Result) : work(one))
+  })
+  return results
 }
 
 interface Wait {
@@ -184,33 +281,37 @@ export function waitColumns(waits: readonly Wait[]): unknown[] {
   ]
 }
 
-/** For each commit whether its message came for the first time. */
-function firstTimes(commits: readonly Commit[], conflicts: readonly Conflict[]): boolean[] {
-  if (conflicts.length === 0) return commits.map(() => true)
-  const numbers = new Set(conflicts.map(({ number }) => number))
+const [isNew, isKnown]: readonly Committed[] = [
+  { isNew: true, full: false, copyFull: false },
+  { isNew: false, full: false, copyFull: false },
+]
+
+/** For each commit whether its message came for the first time, and found room. */
+function firstTimes(commits: readonly Commit[], conflicts: readonly Conflict[]): Committed[] {
+  if (conflicts.length === 0) return commits.map(() => isNew as Committed)
+  const outcomes = new Map(conflicts.map(({ number, outcome }) => [number, outcome ?? 'known']))
   let next = 1
   return commits.map(({ copy }) => {
-    const own = next
+    const own = outcomes.get(next)
+    const copys = copy === undefined ? undefined : outcomes.get(next + 1)
     next += copy === undefined ? 1 : 2
-    return !numbers.has(own)
+    if (own !== 'full' && copys !== 'full') return (own === 'known' ? isKnown : isNew) as Committed
+    return { isNew: own !== 'known', full: own === 'full', copyFull: copys === 'full' }
   })
 }
 
-/** The states only move forward, whichever device tells of them first. Planned each time, as in deferred-messages.ts. */
+/** The states only move forward, whichever device tells of them first. */
 const advanceStatement = {
-  name: '',
-  text: `
-    with known as (
-      select owner, id from messages where owner = any ($1::bigint[]) and id between $2::uuid and $3::uuid
-    ), advanced as (
-      update messages m set disposition = $4::int from known k
-      where m.owner = k.owner and m.id = k.id and m.disposition < $4::int
-      returning m.owner, m.id
-    )
-    select k.owner, a.id is not null as advanced from known k left join advanced a on a.owner = k.owner and a.id = k.id`,
+  name: 'message-advance',
+  text: 'select owner, advanced from advance_messages($1, $2, $3, $4, $5)',
 }
 
-const removeStatement = { name: 'message-remove', text: 'delete from messages where owner = $1 and id = $2' }
+/** What is in a mailbox goes as from there. */
+const removeStatement = {
+  name: 'message-remove',
+  text: `with plain as (delete from messages where owner = $1 and id = $2 and folder is null)
+    select remove_objects(m.owner, array[m.id], false) from messages m where m.owner = $1 and m.id = $2 and m.folder is not null`,
+}
 
 const leftOverStatement = {
   name: '',

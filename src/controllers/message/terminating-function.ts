@@ -1,4 +1,5 @@
 import { Failure } from '../../failure.ts'
+import { asksForStorage } from '../../protocols/cpm/storage-request.ts'
 import { carriesIsComposing } from '../../protocols/is-composing/carries-is-composing.ts'
 import { preferred, readAcceptContact } from '../../protocols/sip/accept-contact.ts'
 import { domainOf } from '../../protocols/sip/address-of-record.ts'
@@ -7,16 +8,24 @@ import { cameInChat } from './chat-content.ts'
 import { Delivery, type DeliveryNeeds } from './delivery.ts'
 import type { Device } from './device.ts'
 import type { History, KeptMessages } from './kept-messages.ts'
-import type { MessageCounts, Needs, Settings } from './needs.ts'
+import type { Copies, Medium, MessageCounts, Needs, Settings, Storable, Subscriber } from './needs.ts'
 import type { PagerMessage } from './pager-message.ts'
-import { type Reach, reachOf } from './reach.ts'
+import { type Reach, reachOf, toBeTold } from './reach.ts'
 import { accepted, type MessageReply, relayedAcceptance, relayedResponse } from './reply.ts'
 import { type StoredMessages, storedMessage } from './stored-messages.ts'
 
 export interface TerminatingNeeds
   extends Pick<
     Needs,
-    'policy' | 'subscriberOf' | 'devicesOf' | 'knownDevices' | 'settingsOf' | 'send' | 'isLocal' | 'isTrustedPeer'
+    | 'policy'
+    | 'subscriberOf'
+    | 'devicesOf'
+    | 'knownDevices'
+    | 'settingsOf'
+    | 'stores'
+    | 'send'
+    | 'isLocal'
+    | 'isTrustedPeer'
   > {
   readonly bindingGone: (device: Device) => void
   readonly stored: StoredMessages
@@ -43,8 +52,14 @@ export class TerminatingFunction {
     this.#deliveryNeeds = { send: needs.send, bindingGone: needs.bindingGone }
   }
 
-  /** Resolves once what a 2xx promises is true (design §4). */
+  /** Resolves once what a 2xx promises is true (design §4). A sender whose mailbox is full is told so. */
   async deliver(message: PagerMessage, options: DeliverOptions): Promise<MessageReply> {
+    const reply = await this.#bring(message, options)
+    if (options.sender === undefined || !this.#needs.stored.refusedCopyOf(message)) return reply
+    return { ...reply, headers: [...(reply.headers ?? []), ['Warning', notStored]] }
+  }
+
+  async #bring(message: PagerMessage, options: DeliverOptions): Promise<MessageReply> {
     const domain = domainOf(message.recipient)
     if (domain !== undefined && !this.#needs.isLocal(domain)) return await this.#relay(message, options, domain)
     const found = this.#needs.subscriberOf(message.recipient)
@@ -55,8 +70,8 @@ export class TerminatingFunction {
     checkAdmitted(settings, message, options)
     const live = this.#needs.devicesOf(recipient.id)
     const there = live instanceof Promise ? await live : live
-    const reach = settings && options.storable ? reachOf(settings, message.recipient, 'message', there) : undefined
-    const rows = this.#historyOf(message, recipient.id, settings, options)
+    const reach = options.storable ? this.#reachOf(settings, message.recipient, 'message', there) : undefined
+    const rows = this.#historyOf(message, recipient, settings, options)
     const to: Terminating = { owner: recipient.id, there, reach, history: rows instanceof Promise ? await rows : rows }
     const devices = reach === undefined ? there : reach.live
     if (devices.length === 0) return await this.#keepForAbsent(message, to)
@@ -74,12 +89,12 @@ export class TerminatingFunction {
     checkAdmitted(settings, message, options)
     const there = await this.#needs.devicesOf(recipient.id)
     const medium = cameInChat(message.request) ? 'chat' : 'message'
-    const reach = settings && reachOf(settings, message.recipient, medium, there)
+    const reach = this.#reachOf(settings, message.recipient, medium, there)
     const devices = reach?.live ?? there
     const absent = permitted(without(await this.#needs.knownDevices(recipient.id), there), reach)
     const live = [...new Set(devices.map(({ device }) => device))]
     if (live.length === 0) checkWanted(absent, reach)
-    const history = await this.#historyOf(message, recipient.id, settings, options)
+    const history = await this.#historyOf(message, recipient, settings, options)
     await this.#needs.kept.keepForAll(message, recipient.id, { live, absent, tried }, history, reach)
     this.#needs.counts.kept += 1
     return devices
@@ -90,16 +105,40 @@ export class TerminatingFunction {
     message: PagerMessage,
     sender: number | undefined,
     relay: () => Promise<MessageReply>,
+    copies?: Copies,
   ): Promise<MessageReply> {
     const { headers, body } = message.request
     const storable = !carriesIsComposing(headers.get('content-type') ?? '', body)
-    const recipient = storable ? await this.#needs.subscriberOf(message.recipient) : undefined
-    const settings = recipient && (await this.#needs.settingsOf(recipient.id))
-    const storing = this.#store(await this.#historyOf(message, recipient?.id, settings, { storable, sender }))
+    const storing = this.#store(await this.#historyInSession(message, { storable, sender }, copies))
     const reply = await relay()
     await storing
     if (reply.status < 300) this.#needs.counts.delivered += 1
     return reply
+  }
+
+  /** Commits what has been said in a session, as was decided for the session. */
+  async storeInSession(message: PagerMessage, copies: Copies): Promise<void> {
+    const recipient = await this.#needs.subscriberOf(message.recipient)
+    await this.#store(historyBy(message, copies, recipient?.identities))
+  }
+
+  async #historyInSession(message: PagerMessage, options: DeliverOptions, copies: Copies | undefined) {
+    const recipient = options.storable ? await this.#needs.subscriberOf(message.recipient) : undefined
+    if (copies !== undefined) return options.storable ? historyBy(message, copies, recipient?.identities) : noHistory
+    const settings = recipient && (await this.#needs.settingsOf(recipient.id))
+    return await this.#historyOf(message, recipient, settings, options)
+  }
+
+  /** What the user says goes before what the operator does. */
+  #reachOf(
+    settings: Settings | undefined,
+    contact: string,
+    medium: Medium,
+    there: readonly Device[],
+  ): Reach | undefined {
+    const reach = settings && reachOf(settings, contact, medium, there)
+    if (this.#needs.policy.absent !== 'notify') return reach
+    return reach === undefined ? toBeTold(there) : { ...reach, absent: reach.absent ?? 'notify' }
   }
 
   async #keepForAbsent(message: PagerMessage, { owner, there, reach, history }: Terminating): Promise<MessageReply> {
@@ -186,7 +225,7 @@ export class TerminatingFunction {
   /** Rows of recipient and sender, as each of them wants it. Of a message to oneself there is one. */
   #historyOf(
     message: PagerMessage,
-    recipient: number | undefined,
+    recipient: Subscriber | undefined,
     settings: Settings | undefined,
     { storable, sender }: DeliverOptions,
   ): History | Promise<History> {
@@ -199,32 +238,29 @@ export class TerminatingFunction {
 
   #rows(
     message: PagerMessage,
-    recipient: number | undefined,
+    recipient: Subscriber | undefined,
     settings: Settings | undefined,
     sender: number | undefined,
     senders: Settings | undefined,
   ): History {
-    const own = recipient !== undefined && this.#stores(settings)
-    const copy = sender !== undefined && sender !== recipient && this.#stores(senders)
+    const { stores } = this.#needs
+    const own = recipient !== undefined && stores(settings, asGot(message))
+    const copy = sender !== undefined && sender !== recipient?.id && stores(senders, asSent(message, recipient))
     if (!own && !copy) return noHistory
-    return {
-      own: own ? storedMessage(message, recipient, 'in', true) : undefined,
-      copy: copy ? storedMessage(message, sender, 'out', true) : undefined,
-    }
+    return historyBy(
+      message,
+      { recipient: own ? recipient.id : undefined, sender: copy ? sender : undefined },
+      recipient?.identities,
+    )
   }
 
-  /** `ask`: nothing of a message asks for it. */
-  #stores(settings: Settings | undefined): boolean {
-    return (settings?.storage ?? this.#needs.policy.storageDefault) === 'always'
-  }
-
-  /** Whether the recipient's row is new. A failure is dealt with where it is awaited, which may be later than it comes. */
+  /** Whether the recipient's row is new; undefined: there is none. A failure is dealt with where it is awaited, which may be later than it comes. */
   #store({ own, copy }: History): Promise<boolean | undefined> | undefined {
     const message = own ?? copy
     if (message === undefined) return undefined
     const both = own !== undefined && copy !== undefined
-    const commit = this.#needs.stored.commit(both ? { message, copy, waiting: [] } : { message, waiting: [] })
-    const storing = own === undefined ? commit.then(() => undefined) : commit
+    const commit = this.#needs.stored.store(both ? { message, copy, waiting: [] } : { message, waiting: [] })
+    const storing = commit.then(({ isNew, full }) => (own === undefined || full ? undefined : isNew))
     storing.catch(() => {})
     return storing
   }
@@ -239,6 +275,31 @@ interface Terminating {
   readonly reach: Reach | undefined
   readonly history: History
 }
+
+/** For its recipient: nothing of a message says that its recipient asks for it. */
+const asGot = ({ request, sender }: PagerMessage): Storable => ({
+  peers: sender.subscriber?.identities ?? [sender.aor],
+  medium: cameInChat(request) ? 'chat' : 'message',
+  asked: false,
+})
+
+const asSent = ({ request, recipient }: PagerMessage, known: Subscriber | undefined): Storable => ({
+  peers: known?.identities ?? [recipient],
+  medium: cameInChat(request) ? 'chat' : 'message',
+  asked: asksForStorage(request.headers),
+})
+
+/** Of a message to oneself there is one row. */
+function historyBy(message: PagerMessage, { recipient, sender }: Copies, peers?: readonly string[]): History {
+  const copied = sender !== recipient ? sender : undefined
+  return {
+    own: recipient === undefined ? undefined : storedMessage(message, recipient, 'in', true),
+    copy: copied === undefined ? undefined : storedMessage(message, copied, 'out', true, peers),
+  }
+}
+
+/** RFC 3261 §20.43: 399 is of no kind that has a code. */
+const notStored = '399 parley "your mailbox is full: this message is not in it"'
 
 const noHistory: History = { own: undefined, copy: undefined }
 const nobody: readonly string[] = []

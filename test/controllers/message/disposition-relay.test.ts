@@ -61,7 +61,7 @@ test('an absent sender gets the notification on return', async () => {
 })
 
 test('stored messages carry their state, which only moves forward, also after a restart', async () => {
-  await using rig = await MessageRig.start({ storageDefault: 'always' })
+  await using rig = await MessageRig.start({ storing: true })
   const phone = rig.phone(alice, 'a1')
   rig.phone(bob, 'b1')
   await rig.message(alice, bobUri, '', {

@@ -69,7 +69,7 @@ test('a device that never came is no failure where another has accepted', async 
 })
 
 test('a stored message outlives its waiting', async () => {
-  await using rig = await MessageRig.start({ storageDefault: 'always' })
+  await using rig = await MessageRig.start({ storing: true })
   await rig.message(alice, toBob, 'x', { headers: [['Expires', '60']] })
   rig.ahead = 61_000
   await rig.controller.sweep()

@@ -57,7 +57,6 @@ const policy: Policy = {
   absent: 'keep',
   maxRecipients: 10,
   maxQueue: 1000,
-  storageDefault: 'never',
   retry: { first: 1000, longest: 60_000 },
   alone: true,
 }
@@ -72,6 +71,11 @@ const noSessions = {
   },
 }
 
+export interface RigOptions extends Partial<Policy> {
+  /** Everything is part of the history of everybody. */
+  readonly storing?: boolean
+}
+
 /** The message controller on a real Postgres; devices, subscribers and clock are the test's own. */
 export class MessageRig {
   readonly controller: MessageController
@@ -84,11 +88,13 @@ export class MessageRig {
   statements = 0
   /** What the clock is ahead. */
   ahead = 0
+  /** A clock that stands still gives what is handled twice the same Date. */
+  time = Date.now
   readonly #db: TestDatabase
   readonly #build: () => MessageController
   readonly #open = new Set<(status: number, options?: { local?: boolean }) => void>()
 
-  constructor(db: TestDatabase, change: Partial<Policy>) {
+  constructor(db: TestDatabase, { storing = false, ...change }: RigOptions) {
     this.#db = db
     this.database = db.database
     const counting = Object.create(db.database) as TestDatabase['database']
@@ -99,7 +105,7 @@ export class MessageRig {
     this.#build = () =>
       buildMessages({
         database: counting,
-        now: () => Date.now() + this.ahead,
+        now: () => this.time() + this.ahead,
         random: () => 0.5,
         newId: randomUUID,
         policy: { ...policy, ...change },
@@ -107,6 +113,8 @@ export class MessageRig {
         devicesOf: (owner) =>
           [...this.phones.values()].map(({ binding }) => binding).filter((each) => each.owner === owner),
         settingsOf: () => undefined,
+        stores: () => storing,
+        mayStore: () => storing,
         knownDevices: (owner) => this.known.get(owner) ?? [],
         dropBinding: async (_owner, key) => {
           this.dropped.push(key)
@@ -117,12 +125,13 @@ export class MessageRig {
         isLocal: (domain) => domain === 'parley.test',
         isTrustedPeer: (domain) => this.trustedPeers.includes(domain),
         ownUri: () => 'sip:parley.test',
+        mark: async () => undefined,
         log: { ...quiet, debug: () => {} },
       }).controller
     this.controller = this.#build()
   }
 
-  static async start(change: Partial<Policy> = {}): Promise<MessageRig> {
+  static async start(change: RigOptions = {}): Promise<MessageRig> {
     const rig = new MessageRig(await testDatabase(), change)
     await rig.controller.start()
     return rig

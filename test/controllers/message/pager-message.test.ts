@@ -39,7 +39,7 @@ test('a message to an absent user is kept, and delivered when they register, as 
 })
 
 test('with storage on, a message and what waits for it share the recipient’s row; the sender has one as well', async () => {
-  await using rig = await MessageRig.start({ storageDefault: 'always' })
+  await using rig = await MessageRig.start({ storing: true })
   await rig.message(alice, toBob, 'one')
   expect(await rig.rows()).toEqual([
     { owner: 1, direction: 'out', stored: true, disposition: 0 },

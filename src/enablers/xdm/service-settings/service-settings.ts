@@ -16,10 +16,12 @@ const auid = 'org.parley.service-settings'
 
 /** The settings of users, as they are asked for before each message: from memory, and true as soon as a document is changed. */
 export class ServiceSettings {
+  readonly #database: Database
   readonly #cache: NotifiedCache<number, Settings | null>
   readonly #stop: () => void
 
   constructor({ database, documents, addressOf, mostCached = 200_000 }: Needs) {
+    this.#database = database
     this.#cache = new NotifiedCache({
       notifications: database.notifications,
       channel: 'documents',
@@ -41,6 +43,24 @@ export class ServiceSettings {
     return found instanceof Promise ? found.then((settings) => settings ?? undefined) : (found ?? undefined)
   }
 
+  /** Users who say how long their mailboxes are to keep what is in them. */
+  async *keepers(): AsyncGenerator<{ readonly owner: number; readonly keepDays: number }> {
+    for (let after = 0; ; ) {
+      const rows = await this.#database.query<{ readonly owner: number }>(keepersStatement, [
+        auid,
+        after,
+        keepersAtOnce,
+      ])
+      for (const { owner } of rows) {
+        const keepDays = (await this.of(owner))?.keepDays
+        if (keepDays !== undefined) yield { owner, keepDays }
+      }
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < keepersAtOnce) return
+      after = last.owner
+    }
+  }
+
   close(): void {
     this.#stop()
     this.#cache.close()
@@ -57,6 +77,14 @@ function readSettings(content: Buffer, addressOf: Needs['addressOf']): Settings 
     if (err instanceof MalformedXml) return null
     throw err
   }
+}
+
+const keepersAtOnce = 500
+
+const keepersStatement = {
+  name: '',
+  text: `select owner from documents
+    where auid = $1 and name = 'index' and owner > $2 and position('keep-days'::bytea in content) > 0 order by owner limit $3`,
 }
 
 const statement = {

@@ -13,6 +13,15 @@ interface Sender {
   readonly subscriber?: { readonly identities: readonly string[] }
 }
 
+export type Storage = 'always' | 'ask' | 'never'
+
+/** Which things that it names become part of the history; without partners it is about all. */
+interface StorageRule {
+  readonly partners: SenderList | undefined
+  readonly media: Medium | undefined
+  readonly action: Storage
+}
+
 interface Rule {
   readonly device: string | undefined
   readonly contact: string | undefined
@@ -31,11 +40,16 @@ const limits = { depth: 20, elements: 50_000 }
 
 /** How messages and sessions are to reach a user: a document of service settings, read. */
 export class Settings {
-  readonly storage: 'always' | 'ask' | 'never' | undefined
-  readonly absent: 'keep' | 'discard' | undefined
+  readonly storage: Storage | undefined
+  readonly absent: 'keep' | 'notify' | 'discard' | undefined
+  /** How long a mailbox keeps what is in it; undefined: as long as the operator says. */
+  readonly keepDays: number | undefined
+  /** Whether what is sent from one device is copied to the others. */
+  readonly copies: 'always' | 'never' | undefined
   /** Of texts that the server itself sends, such as `de`. */
   readonly language: string | undefined
   readonly #rules: readonly Rule[]
+  readonly #storageRules: readonly StorageRule[]
   readonly #allowed: SenderList
   readonly #blocked: SenderList
   readonly #others: 'allow' | 'block'
@@ -47,11 +61,21 @@ export class Settings {
     const senders = childOf(root, 'senders')
     this.storage = contentOf(childOf(root, 'storage')) as Settings['storage']
     this.absent = contentOf(childOf(root, 'absent')) as Settings['absent']
+    const keepDays = contentOf(childOf(root, 'keep-days'))
+    this.keepDays = keepDays === undefined ? undefined : Number(keepDays)
+    this.copies = contentOf(childOf(root, 'copies')) as Settings['copies']
     this.language = contentOf(childOf(childOf(root, 'notifications'), 'language'))
     this.#rules = (childOf(root, 'reception')?.children ?? []).map(readRule)
+    this.#storageRules = (childOf(root, 'storage-rules')?.children ?? []).map((rule) => readStorage(rule, addressOf))
     this.#allowed = readSenders(childOf(senders, 'allowed'), addressOf)
     this.#blocked = readSenders(childOf(senders, 'blocked'), addressOf)
     this.#others = attributeOf(senders, 'others') === 'block' ? 'block' : 'allow'
+  }
+
+  /** Whether anything is to be stored, ever; undefined: nothing is said of it. */
+  get storesAny(): boolean | undefined {
+    if (this.#storageRules.some(({ action }) => action !== 'never')) return true
+    return this.storage && this.storage !== 'never'
   }
 
   /** There are rules about devices, addresses or media. */
@@ -71,6 +95,15 @@ export class Settings {
     return awaited || this.#others === 'allow'
   }
 
+  /** Whether something with that partner, under any of their addresses, is to be stored; undefined: nothing is said. */
+  storageOf(peers: readonly string[], medium: Medium): Storage | undefined {
+    for (const { partners, media, action } of this.#storageRules) {
+      if (media !== undefined && media !== medium) continue
+      if (partners === undefined || isNamed(partners, peers)) return action
+    }
+    return this.storage
+  }
+
   /** What becomes of something for a device that came to one of the user's addresses. `device`: '' for one that is not known. */
   reception(device: string, contact: string, medium: Medium): Reception {
     for (const rule of this.#rules) {
@@ -79,6 +112,14 @@ export class Settings {
       if (rule.media === undefined || rule.media === medium) return rule.action
     }
     return 'deliver'
+  }
+}
+
+function readStorage(element: XmlElement, addressOf: (uri: string) => string | undefined): StorageRule {
+  return {
+    partners: element.children.length === 0 ? undefined : readSenders(element, addressOf),
+    media: attributeOf(element, 'media') as Medium | undefined,
+    action: attributeOf(element, 'action') as Storage,
   }
 }
 

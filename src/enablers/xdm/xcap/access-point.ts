@@ -1,23 +1,22 @@
 import type { Principal } from './application-usage.ts'
 
 export interface AccessPointNeeds {
-  /** A proof, or the challenges that ask for one. Throws Failure('too-many-attempts'). */
-  readonly prove: (claim: {
-    readonly method: string
-    readonly uri: string
-    readonly lines: readonly string[]
-    readonly address: string
-  }) => Verdict | Promise<Verdict>
+  /** The user, by digest or with an access token, or the challenges that ask for either. */
+  readonly userOf: (sent: Sent) => Promise<Principal | Challenged>
   /** Throws where a bearer token is not that of the operator. */
   readonly checkOperator: (authorization: string, address: string) => void
-  readonly principalById: (id: number) => Principal | undefined | Promise<Principal | undefined>
+  readonly isUserToken: (token: string) => boolean
   /** Whose address it is. */
   readonly principalOf: (uri: string) => Principal | undefined | Promise<Principal | undefined>
   /** Whether a peer at that address vouches for the identities it asserts. */
   readonly trusts: (address: string) => boolean
 }
 
-type Verdict = { readonly subscriber: number } | { readonly challenges: readonly string[] }
+/** Who has shown nothing (401), or a token for something else (403). */
+export interface Challenged {
+  readonly status: 401 | 403
+  readonly challenges: readonly string[]
+}
 
 /** What of an HTTP request tells who sends it. */
 export interface Sent {
@@ -40,20 +39,16 @@ export class AccessPoint {
   }
 
   /** A trusted proxy says who it is, users prove it. Resolves with the challenges where they have not. */
-  async principalOf(sent: Sent): Promise<Principal | { readonly challenges: readonly string[] }> {
-    const { method, url, address, authorization, asserted } = sent
+  async principalOf(sent: Sent): Promise<Principal | Challenged> {
+    const { address, authorization = '', asserted } = sent
     if (asserted !== undefined && this.#needs.trusts(address)) {
       const principal = await this.#firstServed(asserted)
       if (principal !== undefined) return principal
     }
-    if (authorization !== undefined && /^bearer /i.test(authorization)) {
-      this.#needs.checkOperator(authorization, address)
-      return operator
-    }
-    const lines = authorization === undefined ? [] : [authorization]
-    const verdict = await this.#needs.prove({ method, uri: url, lines, address })
-    if ('challenges' in verdict) return verdict
-    return (await this.#needs.principalById(verdict.subscriber)) ?? { challenges: [] }
+    const token = /^bearer +(\S*) *$/i.exec(authorization)?.[1]
+    if (token === undefined || this.#needs.isUserToken(token)) return await this.#needs.userOf(sent)
+    this.#needs.checkOperator(authorization, address)
+    return operator
   }
 
   /** Several may be asserted, each in quotes or not (3GPP TS 24.109 §G.1.6). */

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { AccessPoint } from './access-point.ts'
+import type { AccessPoint, Challenged } from './access-point.ts'
 import type { XcapReply, XcapRequest, XcapServer } from './xcap-server.ts'
 
 /** The longest document. */
@@ -24,7 +24,7 @@ export function xcapRoutes({ access, server, search }: DoorNeeds): (app: Fastify
       (handle: (request: XcapRequest) => Promise<XcapReply>) =>
       async (request: FastifyRequest, reply: FastifyReply) => {
         const principal = await access.principalOf(sentIn(request))
-        if ('challenges' in principal) return challenge(reply, principal.challenges)
+        if ('challenges' in principal) return challenge(reply, principal)
         const { status, headers, body } = await handle({ ...asked(request), principal })
         return reply.code(status).headers(headers).send(body)
       }
@@ -36,9 +36,9 @@ export function xcapRoutes({ access, server, search }: DoorNeeds): (app: Fastify
 }
 
 /** A challenge for each algorithm (RFC 7616 §3.7). */
-function challenge(reply: FastifyReply, challenges: readonly string[]): FastifyReply {
+function challenge(reply: FastifyReply, { status, challenges }: Challenged): FastifyReply {
   return reply
-    .code(401)
+    .code(status)
     .header('www-authenticate', [...challenges])
     .send()
 }
