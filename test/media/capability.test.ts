@@ -89,7 +89,7 @@ describe('end to end', () => {
   })
 
   test('codecs that are not permitted leave with their attributes; those that help others stay', async () => {
-    const { description } = await select(browser, { codecs: new Set(['pcmu', 'g722']) })
+    const { description } = await select(browser, { audioCodecs: new Set(['pcmu', 'g722']) })
     expect(description.media[0]?.formats).toEqual(['63', '9', '0', '126'])
     expect(sdpText(description)).not.toContain(':111 ')
   })
@@ -138,7 +138,7 @@ describe('refused as a whole', () => {
     [
       'no codec',
       withAudio('m=audio 1 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000'),
-      { codecs: new Set(['opus', 'telephone-event']) },
+      { audioCodecs: new Set(['opus', 'telephone-event']) },
       '305 parley.test "no permitted audio format in PCMU telephone-event"',
     ],
     ['no path', withAudio('m=message 1 TCP/MSRP *'), {}, '306 parley.test "message without a=path"'],
@@ -168,7 +168,8 @@ describe('refused as a whole', () => {
   })
 
   test('every refused m= line says why', async () => {
-    const [status, ...warnings] = await refusal(select(rfc3264, { codecs: new Set(['opus']) }))
+    const opus = new Set(['opus'])
+    const [status, ...warnings] = await refusal(select(rfc3264, { audioCodecs: opus, videoCodecs: opus }))
     expect([status, warnings.length]).toEqual([488, 3])
   })
 
@@ -188,7 +189,7 @@ describe('refused as a whole', () => {
   })
 
   test('the floor goes with its voice', async () => {
-    const [status] = await refusal(select(pushToTalk, { codecs: new Set(['opus']) }))
+    const [status] = await refusal(select(pushToTalk, { audioCodecs: new Set(['opus']) }))
     expect(status).toBe(488)
   })
 })

@@ -8,7 +8,7 @@ async function aliceAndBob(server: TestServer) {
 }
 
 const text = (body: string) => ({ sdp: body, contentType: 'text/plain' })
-const stored = 'select owner, direction, peer, disposition from messages order by owner'
+const stored = `select owner, direction, peer, disposition from messages where kind = 'message' order by owner`
 
 test('a MESSAGE in a session is answered by the other party, and is part of both histories', async () => {
   await using server = await startServer({ settings: { 'storage.default': 'always' } })

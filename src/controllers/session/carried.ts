@@ -1,3 +1,4 @@
+import { storageRequestHeader } from '../../protocols/cpm/storage-request.ts'
 import { featuresOf } from '../../protocols/sip/accept-contact.ts'
 import type { Headers } from '../../protocols/sip/headers.ts'
 import { MalformedSip } from '../../protocols/sip/malformed-sip.ts'
@@ -38,6 +39,7 @@ const ofThisLeg: ReadonlySet<string> = new Set([
   'p-asserted-identity',
   'p-preferred-service',
   'content-length',
+  storageRequestHeader,
 ])
 
 /** The header fields that go across, as they came and in their order. */

@@ -1,5 +1,6 @@
 import type { Reason } from '../../protocols/sip/reason.ts'
 import type { FinalResponse, StoredDialog } from './dialogs.ts'
+import type { KeptObject } from './kept-object.ts'
 import type { StoredSession } from './stored-sessions.ts'
 
 export interface FarewellNeeds {
@@ -12,6 +13,8 @@ export interface FarewellNeeds {
     dialog: StoredDialog,
     reason?: Reason,
   ) => { readonly final: Promise<FinalResponse>; abandon(): void }
+  /** What is in histories of it gets its end. */
+  readonly abandoned?: (kept: readonly KeptObject[]) => Promise<void>
   readonly log: {
     info(fields: object, message: string): void
     warn(fields: object, message: string): void
@@ -56,8 +59,8 @@ export class Farewell {
     for (const sending of this.#underWay) sending.abandon()
   }
 
-  async #tell({ id, dialogs }: StoredSession): Promise<void> {
-    await Promise.all(dialogs.map((dialog) => this.#bye(dialog)))
+  async #tell({ id, dialogs, kept }: StoredSession): Promise<void> {
+    await Promise.all([...dialogs.map((dialog) => this.#bye(dialog)), kept && this.#needs.abandoned?.(kept)])
     if (this.#closed) return
     this.told += 1
     await this.#needs.rows.remove(id).catch((err) => this.#needs.log.warn({ err, id }, 'row of a session not removed'))

@@ -1,7 +1,9 @@
+import type { Headers } from '../../protocols/sip/headers.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import type { Params } from '../../protocols/sip/params.ts'
-import type { Call, CallEvents, Invitation, Reply } from './dialogs.ts'
+import type { Call, CallEvents, Content, Invitation, Reply } from './dialogs.ts'
 import type { FarewellNeeds } from './farewell.ts'
+import type { KeptObject } from './kept-object.ts'
 import type { Place } from './place.ts'
 import type { StoredSessions } from './stored-sessions.ts'
 
@@ -57,6 +59,35 @@ export interface Bridge {
   close(): void
 }
 
+/** How a session went. */
+export type Outcome = 'answered' | 'missed' | 'declined'
+
+/** What the users of a session keep of it. */
+export interface History {
+  /** Whose histories have what `from` says. */
+  copiesOf(from: Side): Copies
+  readonly kept: readonly KeptObject[]
+  /** With the media of the device that has the session; `onKept` is called as often as `kept` has changed. */
+  answered(media: Bridge, headers: Headers, sdp: Buffer, onKept: () => void): Promise<void>
+  /** Something else may have been agreed on. */
+  changed(): Promise<void>
+  /** `offered`: media that the caller asked for. */
+  ended(outcome: Outcome, offered: ReadonlySet<string>): void
+}
+
+export interface Copies {
+  readonly sender: number | undefined
+  readonly recipient: number | undefined
+}
+
+/** A REFER in a session, which may be for the server itself. */
+export interface SessionRefer {
+  readonly message: SipRequest
+  readonly side: Side
+  readonly history: History
+  readonly request: (method: string, content: Content) => Promise<number>
+}
+
 /**
  * Answers for one of our users who is not there, or whose devices do not answer; undefined: it does not, and the caller is
  * refused. Otherwise it resolves as `SessionController.handleInvitation` does.
@@ -82,7 +113,7 @@ interface Admitted {
 
 /** How sessions are to reach a user who has said so. */
 export interface Settings {
-  readonly absent: 'keep' | 'discard' | undefined
+  readonly absent: 'keep' | 'notify' | 'discard' | undefined
   /** There are rules about devices, addresses or media. */
   readonly differs: boolean
   admits(sender: Admitted, awaited: boolean): boolean
@@ -102,7 +133,17 @@ export interface Needs {
   readonly dropBinding: (owner: number, key: string) => Promise<void>
   readonly invite: (request: SipRequest, target: Target, events: CallEvents) => Call
   /** `places`: undefined for a party that is known through others only. */
-  readonly openBridge: (parties: Parties, places: Readonly<Record<Side, Place | undefined>>) => Bridge
+  readonly openBridge: (
+    parties: Parties,
+    places: Readonly<Record<Side, Place | undefined>>,
+    history: History | undefined,
+  ) => Bridge
+  /** What is kept of a session that is to begin. */
+  readonly beginHistory?: (invite: SipRequest, sdp: Buffer, parties: Parties) => Promise<History>
+  /** Undefined: it is for the other party. */
+  readonly referInSession?: (refer: SessionRefer) => Promise<Reply> | undefined
+  /** A node is gone that would have written their end. */
+  readonly abandoned?: (kept: readonly KeptObject[]) => Promise<void>
   readonly absent?: Fallback
   /** A MESSAGE in a session: `relay` brings it to the other party, and resolves with that one's answer. */
   readonly inSessionMessage: (
@@ -110,6 +151,7 @@ export interface Needs {
     sender: Sender,
     recipient: string,
     relay: () => Promise<Reply>,
+    copies: Copies | undefined,
   ) => Promise<Reply>
   /** Of a digest challenge: credentials for others go on to them. */
   readonly isOwnRealm: (realm: string) => boolean

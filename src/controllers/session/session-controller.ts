@@ -6,7 +6,8 @@ import type { SipRequest } from '../../protocols/sip/message.ts'
 import type { Invitation, Reply } from './dialogs.ts'
 import { Farewell } from './farewell.ts'
 import type { Way } from './leg.ts'
-import type { Device, Needs, Sender, Settings, Target, Terms } from './needs.ts'
+import type { Device, History, Needs, Parties, Sender, Settings, Target, Terms } from './needs.ts'
+import { mediaIn, offerIn } from './offered-media.ts'
 import { OutgoingInvite } from './outgoing-invite.ts'
 import { type Named, replaceDialog } from './replacement.ts'
 import { Session } from './session.ts'
@@ -28,7 +29,8 @@ export class SessionController {
   constructor(needs: Needs) {
     this.#needs = needs
     this.sessions = new Sessions(needs.maxSessions, needs.maxPerUser)
-    this.#farewell = new Farewell({ ...needs, rows: needs.stored })
+    const { abandoned } = needs
+    this.#farewell = new Farewell({ ...needs, rows: needs.stored, ...(abandoned && { abandoned }) })
   }
 
   /** Sessions of nodes that are gone, whose parties were told. */
@@ -53,7 +55,7 @@ export class SessionController {
     if (invitation.replaces !== undefined) {
       return await replaceDialog(invitation, sender, (dialog) => this.#sessionOf(dialog))
     }
-    const outcome = await this.#call(invitation, sender, recipient).catch(absence)
+    const outcome = await this.#call(invitation, sender, recipient, {}, this.#needs.beginHistory).catch(absence)
     const unanswered = outcome instanceof Failure || (outcome !== undefined && isNoAnswer(outcome.status))
     const answering = unanswered ? await this.#answerFor(invitation, sender, recipient) : undefined
     if (answering !== undefined) return await answering.done
@@ -70,6 +72,11 @@ export class SessionController {
   ): Promise<Reply | undefined> {
     if (invitation.replaces !== undefined) return { status: 481 }
     return await this.#call(invitation, sender, recipient, terms)
+  }
+
+  /** What its users keep of the session that has that dialog. */
+  historyOf(dialog: object): History | undefined {
+    return this.#sessionOf(dialog)?.session.history
   }
 
   /** The row of a session that is to begin. */
@@ -93,6 +100,7 @@ export class SessionController {
     sender: Sender,
     recipient: string,
     terms: Partial<Terms> = {},
+    beginHistory?: Needs['beginHistory'],
   ): Promise<Reply | undefined> {
     const { newId, isOwnRealm } = this.#needs
     const outgoing = new OutgoingInvite({ message: invitation.message, sender, newId, isOwnRealm })
@@ -100,11 +108,19 @@ export class SessionController {
     const settings = callee.subscriber && (await this.#needs.settingsOf(callee.subscriber.id))
     if (settings?.admits(sender, false) === false)
       throw new Failure('forbidden', 'the callee does not want this caller')
-    const ways = await this.#waysTo(callee, invitation.message, outgoing, settings)
-    if (this.#closing) throw new Failure('overloaded', 'shutting down', { retryAfter: 5 })
-    const session = new Session({ ...this.#sessionNeeds, ...terms }, invitation, { caller: sender, callee }, ways)
-    this.sessions.add(session, sender.subscriber?.id)
-    return await session.begin()
+    const parties: Parties = { caller: sender, callee }
+    const sdp = offerIn(invitation.message)
+    const history = await beginHistory?.(invitation.message, sdp, parties)
+    try {
+      const ways = await this.#waysTo(callee, invitation.message, outgoing, settings)
+      if (this.#closing) throw new Failure('overloaded', 'shutting down', { retryAfter: 5 })
+      const session = new Session({ ...this.#sessionNeeds, ...terms }, invitation, parties, ways, history)
+      this.sessions.add(session, sender.subscriber?.id)
+      return await session.begin()
+    } catch (err) {
+      history?.ended('missed', mediaIn(sdp))
+      throw err
+    }
   }
 
   #sessionOf(dialog: object): Named | undefined {

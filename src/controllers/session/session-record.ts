@@ -1,4 +1,5 @@
 import type { Dialog, StoredDialog } from './dialogs.ts'
+import type { KeptObject } from './kept-object.ts'
 import type { StoredSession } from './stored-sessions.ts'
 
 export interface SessionRecordNeeds {
@@ -21,6 +22,7 @@ export class SessionRecord {
   readonly #needs: SessionRecordNeeds
   /** As it was written last. */
   #written: readonly StoredDialog[] | undefined
+  #kept = ''
   #writing: Promise<void> | undefined
   #over = false
 
@@ -30,12 +32,14 @@ export class SessionRecord {
   }
 
   /** Writes what has changed, if it has, or could not be written before. */
-  save(dialogs: readonly Pick<Dialog, 'snapshot'>[]): void {
+  save(dialogs: readonly Pick<Dialog, 'snapshot'>[], kept: readonly KeptObject[] = []): void {
     if (this.#over || this.#writing !== undefined) return
     const now = dialogs.map((dialog) => dialog.snapshot())
-    if (this.#written !== undefined && !isOutdated(this.#written, now)) return
-    this.#writing = this.#needs.rows.put({ id: this.id, dialogs: now }).then(
-      () => this.#wrote(now),
+    const ids = kept.map(({ id }) => id).join()
+    if (this.#written !== undefined && ids === this.#kept && !isOutdated(this.#written, now)) return
+    const row = { id: this.id, dialogs: now, ...(kept.length > 0 && { kept }) }
+    this.#writing = this.#needs.rows.put(row).then(
+      () => this.#wrote(now, ids),
       (err) => this.#failed(err),
     )
   }
@@ -47,9 +51,10 @@ export class SessionRecord {
     await this.#needs.rows.remove(this.id).catch((err) => this.#failed(err))
   }
 
-  #wrote(dialogs: readonly StoredDialog[]): void {
+  #wrote(dialogs: readonly StoredDialog[], kept: string): void {
     this.#writing = undefined
     this.#written = dialogs
+    this.#kept = kept
   }
 
   #failed(err: unknown): void {

@@ -5,15 +5,17 @@ import type { Reason } from '../../protocols/sip/reason.ts'
 import { bestResponse } from './best-response.ts'
 import { featuresIn, relayed, relayedHead } from './carried.ts'
 import { asRefusal, descriptionIn } from './description.ts'
-import type { Answer, Dialog, DialogHandlers, Ending, Invitation, Reply } from './dialogs.ts'
+import type { Answer, Content, Dialog, DialogHandlers, Ending, Invitation, Reply } from './dialogs.ts'
 import { Exchange } from './exchange.ts'
 import { Leg, type Way } from './leg.ts'
-import type { Device, Needs, Parties, Side } from './needs.ts'
+import type { Device, History, Needs, Outcome, Parties, Side } from './needs.ts'
+import { mediaIn, offerIn } from './offered-media.ts'
 import { placeOfCaller, placeOfDevice } from './place.ts'
 import { Ringing } from './ringing.ts'
 import type { SessionRecord } from './session-record.ts'
 
-export interface SessionNeeds extends Pick<Needs, 'invite' | 'openBridge' | 'ringFor' | 'inSessionMessage' | 'log'> {
+export interface SessionNeeds
+  extends Pick<Needs, 'invite' | 'openBridge' | 'ringFor' | 'inSessionMessage' | 'referInSession' | 'log'> {
   readonly bindingGone: (binding: Device) => void
   readonly newRecord: () => SessionRecord
   /** It holds nothing any more. */
@@ -49,10 +51,22 @@ export class Session {
   #exchange: Exchange | undefined
   #record: SessionRecord | undefined
   #ended: Promise<unknown> = Promise.resolve()
+  readonly #history: History | undefined
+  /** Calls that the caller asked for, and what became of them. */
+  readonly #offered: ReadonlySet<string>
+  #outcome: Outcome = 'missed'
 
   /** `ways`: of each device, those to reach it. */
-  constructor(needs: SessionNeeds, invitation: Invitation, parties: Parties, ways: readonly (readonly Way[])[]) {
+  constructor(
+    needs: SessionNeeds,
+    invitation: Invitation,
+    parties: Parties,
+    ways: readonly (readonly Way[])[],
+    history?: History,
+  ) {
     this.#needs = needs
+    this.#history = history
+    this.#offered = history === undefined ? noMedia : mediaIn(offerIn(invitation.message))
     this.parties = parties
     this.#caller = invitation.dialog
     this.#callId = invitation.message.headers.get('call-id')
@@ -92,7 +106,7 @@ export class Session {
 
   /** Brings the row up to date, if what leads to a party has changed. */
   saveRecord(): void {
-    if (this.#callee !== undefined) this.#record?.save([this.#caller, this.#callee])
+    if (this.#callee !== undefined) this.#record?.save([this.#caller, this.#callee], this.#history?.kept)
   }
 
   get isInviting(): boolean {
@@ -101,6 +115,11 @@ export class Session {
 
   get isOver(): boolean {
     return this.#state === 'over'
+  }
+
+  /** What its users keep of it. */
+  get history(): History | undefined {
+    return this.#history
   }
 
   /** The party whose dialog that is. */
@@ -139,10 +158,11 @@ export class Session {
   #newLeg(invitation: Invitation, ways: readonly Way[]): Leg {
     const { invite, bindingGone, openBridge } = this.#needs
     const needs = {
-      bridge: openBridge(this.parties, {
-        caller: placeOfCaller(invitation),
-        callee: placeOfDevice(ways[0]?.binding),
-      }),
+      bridge: openBridge(
+        this.parties,
+        { caller: placeOfCaller(invitation), callee: placeOfDevice(ways[0]?.binding) },
+        this.#history,
+      ),
       invite,
       bindingGone,
       onRinging: (leg: Leg, dialog: Dialog | undefined, response: SipResponse) => this.#rings(leg, dialog, response),
@@ -194,7 +214,7 @@ export class Session {
     dialog.serve(this.#handlers('callee', dialog))
     const exchange = this.#exchangeWith(leg, dialog)
     if (invitation.message.body.length > 0) void this.#acceptWithAnswer(leg, dialog, response)
-    else if (ringing.agreed === dialog) this.#accept(withFeatures(relayedHead(response), response))
+    else if (ringing.agreed === dialog) this.#accept(withFeatures(relayedHead(response), response), response)
     else return this.#acceptWithOffer(exchange, response)
     return undefined
   }
@@ -206,7 +226,7 @@ export class Session {
       if (dialog.state === 'terminated') throw new Failure('absent', 'gone before it was heard')
       const reply = withFeatures(relayed(response, body), response)
       const type = response.body.length > 0 ? [] : headers
-      this.#accept({ ...reply, headers: [...(reply.headers ?? []), ...type] })
+      this.#accept({ ...reply, headers: [...(reply.headers ?? []), ...type] }, response)
     } catch (err) {
       this.#answerFailed(leg, dialog, err)
     }
@@ -217,8 +237,10 @@ export class Session {
     try {
       const reply = await exchange.offerOf('callee', response)
       const answer = exchange.answerOf('caller')
-      this.#accept(withFeatures(reply, response))
-      return await answer
+      this.#accept(withFeatures(reply, response), response)
+      const content = await answer
+      void this.#history?.changed()
+      return content
     } catch (err) {
       this.#log(err)
       this.#fail(asRefusal(err))
@@ -227,9 +249,10 @@ export class Session {
     }
   }
 
-  #accept(reply: Reply): void {
+  #accept(reply: Reply, response: SipResponse): void {
     if (this.#state !== 'answering') return
     this.#state = 'established'
+    this.#outcome = 'answered'
     clearTimeout(this.#timer)
     this.#setUp?.invitation.accept(reply)
     this.#setUp = undefined
@@ -239,6 +262,9 @@ export class Session {
     this.#winner?.settle()
     this.#record = this.#needs.newRecord()
     this.saveRecord()
+    const bridge = this.#winner?.bridge
+    if (bridge !== undefined)
+      void this.#history?.answered(bridge, response.headers, response.body, () => this.saveRecord())
   }
 
   #answerFailed(leg: Leg, dialog: Dialog, err: unknown): void {
@@ -255,6 +281,7 @@ export class Session {
   #legFailed(): void {
     if (this.#state !== 'inviting' || this.#legs.some(({ isOver }) => !isOver)) return
     const best = bestResponse(this.#legs.flatMap(({ refusal }) => refusal ?? []))
+    if (best !== undefined && isDeclined(best.status)) this.#outcome = 'declined'
     if (this.#fault !== undefined) this.#fail(this.#fault)
     else if (best === undefined) this.#fail(new Failure('absent', 'no device answers'))
     // RFC 3261 §16.7 item 6: a 503 of one device is not one of this server.
@@ -279,6 +306,7 @@ export class Session {
       onOffer: async (request, cancelled) => {
         const reply = await this.#open.relayOffer(side, request, cancelled)
         this.saveRecord()
+        if (this.#state === 'established') void this.#history?.changed()
         return reply
       },
       onAcknowledged: (ack) => this.#exchange?.acknowledge(side, ack),
@@ -288,9 +316,19 @@ export class Session {
 
   #relay(side: Side, request: SipRequest): Reply | Promise<Reply> {
     const exchange = this.#open
+    if (request.method === 'REFER') return this.#refer(side, request) ?? exchange.relayRequest(side, request)
     if (request.method !== 'MESSAGE') return exchange.relayRequest(side, request)
     const { [side]: sender, [otherSide(side)]: recipient } = this.parties
-    return this.#needs.inSessionMessage(request, sender, recipient.aor, () => exchange.relayRequest(side, request))
+    const relay = () => exchange.relayRequest(side, request)
+    return this.#needs.inSessionMessage(request, sender, recipient.aor, relay, this.#history?.copiesOf(side))
+  }
+
+  /** Undefined: it is for the other party. */
+  #refer(side: Side, message: SipRequest): Promise<Reply> | undefined {
+    const [history, dialog] = [this.#history, this.#dialog(side)]
+    if (history === undefined || dialog === undefined || this.#state !== 'established') return undefined
+    const request = async (method: string, content: Content) => (await dialog.request(method, content)).response.status
+    return this.#needs.referInSession?.({ message, side, history, request })
   }
 
   /**
@@ -339,6 +377,7 @@ export class Session {
     for (const leg of this.#legs) leg.cancel(reason)
     this.#exchange?.close()
     void this.#record?.remove()
+    this.#history?.ended(this.#outcome, this.#offered)
     this.#needs.onOver(this)
   }
 
@@ -349,6 +388,11 @@ export class Session {
     else log.warn({ callId: this.#callId, err }, 'answer failed')
   }
 }
+
+const noMedia: ReadonlySet<string> = new Set()
+
+/** Somebody was there, and did not want the call. */
+const isDeclined = (status: number): boolean => status === 486 || status === 600 || status === 603
 
 /** The 2xx of a device, as the caller gets it, tells what the device can do. */
 const withFeatures = (reply: Reply, { headers }: SipResponse): Reply => ({

@@ -1,10 +1,13 @@
 import { columns, type Database, GroupCommit } from '../../database/index.ts'
 import type { StoredDialog } from './dialogs.ts'
+import type { KeptObject } from './kept-object.ts'
 
 /** A session as a row: the dialogs with its parties. */
 export interface StoredSession {
   readonly id: string
   readonly dialogs: readonly StoredDialog[]
+  /** What is in histories of it, and has no end yet. */
+  readonly kept?: readonly KeptObject[]
 }
 
 export interface StoredSessionsOptions {
@@ -36,7 +39,9 @@ export class StoredSessions {
       toValues: (sessions) => [
         node,
         columns.uuids(sessions.map(({ id }) => id)),
-        columns.texts(sessions.map(({ dialogs }) => JSON.stringify(dialogs))),
+        columns.texts(
+          sessions.map(({ dialogs, kept }) => JSON.stringify(kept === undefined ? dialogs : { dialogs, kept })),
+        ),
       ],
       ...(onBatch && { onBatch }),
     })
@@ -71,7 +76,7 @@ export class StoredSessions {
   /** Takes over sessions of a node that is gone, `most` of them. */
   async claim(gone: string, most: number): Promise<StoredSession[]> {
     const rows = await this.#database.query<Row>(claimStatement, [gone, this.#node, most])
-    return rows.map(({ session, dialogs }) => ({ id: session, dialogs: JSON.parse(dialogs) }))
+    return rows.map(({ session, dialogs }) => ({ id: session, ...parsed(dialogs) }))
   }
 
   /** Whether there are sessions of a node, be it that another one is just taking them over. */
@@ -83,6 +88,12 @@ export class StoredSessions {
     await this.#puts.close()
     await this.#removals.close()
   }
+}
+
+/** A session of which nothing is kept has its dialogs alone. */
+function parsed(text: string): Omit<StoredSession, 'id'> {
+  const read = JSON.parse(text) as readonly StoredDialog[] | Omit<StoredSession, 'id'>
+  return 'dialogs' in read ? read : { dialogs: read }
 }
 
 interface Row {

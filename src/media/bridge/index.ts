@@ -1,3 +1,5 @@
 export { type AnchorReason, type Place, reasonToAnchor } from './anchoring.ts'
+export type { FileSink } from './file-copy.ts'
+export type { Keeping, PassingFile } from './keeping.ts'
 export { type BridgeNeeds, MediaBridge } from './media-bridge.ts'
 export type { PassedMessage } from './message-copy.ts'

@@ -15,11 +15,12 @@ import {
   strictest,
 } from '../capability/index.ts'
 import { FloorLine } from '../floor/index.ts'
-import { type MsrpPlane, type MsrpSession, relay, type SessionKind } from '../msrp/index.ts'
-import type { RtpEngine, RtpMedia, Side } from '../rtp/index.ts'
+import { type Keeps, type MsrpPlane, type MsrpSession, relay, type SessionKind } from '../msrp/index.ts'
+import { lawsOf, type RtpEngine, type RtpMedia, type Side, type SoundFormats, type SoundTap } from '../rtp/index.ts'
 import type { Facing } from './facing.ts'
 import { fileLimit } from './file-limit.ts'
 import { asSaidBy, freeMsrpEnds, withoutMsrpEnds } from './in-place.ts'
+import { type Keeping, LineKeeper } from './keeping.ts'
 import { type CopyNeeds, MessageCopy } from './message-copy.ts'
 import { MsrpEnd, waitsOnWebSocket } from './msrp-end.ts'
 import { kindFor, kindOf, protocolOf, type Speaks } from './msrp-kind.ts'
@@ -44,6 +45,8 @@ export interface BridgeNeeds {
   readonly oneMessageBytes?: number
   /** Of the one message a copy is kept. */
   readonly copy?: CopyNeeds
+  /** What passes in messages may be kept before it does. */
+  readonly keeping?: Keeping | undefined
 }
 
 const sides = ['caller', 'callee'] as const
@@ -72,6 +75,11 @@ export class MediaBridge {
   /** The offer that is pending is of a device that takes the place of this one. */
   #inPlace: Side | undefined
   readonly #oneMessage: OneMessage | undefined
+  /** Whom the ends of message sessions face. */
+  readonly #sides = new WeakMap<MsrpSession, Side>()
+  /** By the place of their m= lines. */
+  readonly #keepers = new Map<number, LineKeeper>()
+  #sound: SoundTap | undefined
   #closed = false
 
   constructor(needs: BridgeNeeds) {
@@ -134,6 +142,8 @@ export class MediaBridge {
   close(): void {
     this.#closed = true
     this.#oneMessage?.close()
+    for (const keeper of this.#keepers.values()) keeper.close()
+    this.#keepers.clear()
     this.reject()
     for (const side of ['caller', 'callee'] as const) {
       this.#inForce[side]?.close()
@@ -211,8 +221,10 @@ export class MediaBridge {
     if (!msrp.offers(kindOf(media)) || waitsOnWebSocket(media)) return undefined
     const protocol = this.#protocolTowards(side, index, media)
     const kind = kindOf({ ...media, protocol })
+    const session = this.#openSession(kind)
+    this.#sides.set(session, side)
     return new MsrpEnd({
-      session: this.#openSession(kind),
+      session,
       protocol,
       index,
       facing: this.#facing[side],
@@ -272,6 +284,7 @@ export class MediaBridge {
     }
     this.#join(offered.selection, answered.selection)
     this.#govern(answered.selection)
+    if (this.#sound !== undefined) this.hear(this.#sound)
   }
 
   /** The end that an offer was written for faces who answered it, and the other way round. */
@@ -279,7 +292,7 @@ export class MediaBridge {
     for (const [index, { own: towardsAnswerer }] of offer.media.entries()) {
       const towardsOfferer = answer.media[index]?.own
       if (!(towardsAnswerer instanceof MsrpEnd) || !(towardsOfferer instanceof MsrpEnd)) continue
-      this.#relay(towardsAnswerer, towardsOfferer)
+      this.#relay(towardsAnswerer, towardsOfferer, index)
       const [offered, answered] = [mediaAt(offer.received, index), mediaAt(answer.received, index)]
       // A chat carries no longer message than a file may be, or a file would be sent as one.
       const limit = towardsAnswerer.isFile ? fileLimit(offered, answered, this.#maxFileSize) : this.#maxFileSize
@@ -302,11 +315,72 @@ export class MediaBridge {
     return strictest(this.#needs.policies).maxFileSize
   }
 
-  #relay(one: MsrpEnd, other: MsrpEnd): void {
+  #relay(one: MsrpEnd, other: MsrpEnd, index: number): void {
     if (this.#partners.get(one) === other) return
     this.#partners.set(one, other)
     this.#partners.set(other, one)
-    relay(one.session, other.session, this.#oneMessage)
+    relay(one.session, other.session, this.#oneMessage, this.#keepsOf(one.isFile, index))
+  }
+
+  #keepsOf(isFile: boolean, index: number): Keeps | undefined {
+    const { keeping } = this.#needs
+    if (keeping === undefined) return undefined
+    const keeper = new LineKeeper({
+      ...{ keeping, isFile },
+      sideOf: (session) => this.#sides.get(session) ?? 'caller',
+      described: () => sides.flatMap((side) => this.#inForce[side]?.received.media[index] ?? []),
+    })
+    this.#keepers.get(index)?.close()
+    this.#keepers.set(index, keeper)
+    return keeper.keeps
+  }
+
+  /** Whether messages or voice of this session pass through here. */
+  get isAnchored(): boolean {
+    return this.#anchored === true
+  }
+
+  /** What the parties have agreed on, each in its own words; undefined until they have. */
+  get agreed(): Readonly<Record<Side, SessionDescription>> | undefined {
+    const { caller, callee } = this.#inForce
+    return caller && callee && { caller: caller.received, callee: callee.received }
+  }
+
+  /** What there is to be heard goes to `tap` as well, from now on and through later offers; undefined: no more. */
+  hear(tap: SoundTap | undefined): void {
+    this.#sound = tap
+    const heard = this.#heardLine()
+    for (const { line } of this.#voices()) line.hear?.(line === heard?.line ? tap : undefined)
+    if (heard !== undefined) tap?.formats(heard.formats)
+  }
+
+  /** Whether there is voice here that can be heard. */
+  get isAudible(): boolean {
+    return this.#heardLine() !== undefined
+  }
+
+  /** The first line of voice in the clear, if the engine lets it be heard, and what each party sends on it. */
+  #heardLine(): { readonly line: RtpMedia; readonly formats: SoundFormats } | undefined {
+    for (const { line, index } of this.#voices()) {
+      const [caller, callee] = sides.map((side) => this.#inForce[side]?.received.media[index])
+      if (line.hear === undefined || caller === undefined || callee === undefined) continue
+      if (/SAVPF?$/i.test(caller.protocol)) continue
+      // A party sends what the other one has said that it takes (RFC 3264 §5.1).
+      const formats = { caller: lawsOf(callee), callee: lawsOf(caller) }
+      if (formats.caller.size > 0 || formats.callee.size > 0) return { line, formats }
+    }
+    return undefined
+  }
+
+  #voices(): { readonly line: RtpMedia; readonly index: number }[] {
+    const selection = this.#inForce.callee
+    if (this.#closed || selection === undefined) return []
+    return selection.media.flatMap(({ kind }, index) => {
+      const held = selection.heldFor(index)
+      const isVoice = kind === 'audio' || kind === 'half-duplex-voice'
+      if (!isVoice || !(held instanceof RelayedMedia) || held.line instanceof FloorLine) return []
+      return { line: held.line, index }
+    })
   }
 
   #newOrigin(): Origin {

@@ -19,7 +19,7 @@ export function judgeRtp(media: MediaDescription, session: SessionDescription, p
   if (!isRtp(media)) return { warning: incompatibleTransport(media.media, media.protocol) }
   const address = (media.connection ?? session.connection)?.address ?? ''
   if (address.includes('/')) return { warning: multicastNotAvailable(address) }
-  const permitted = permittedFormats(media, policy.codecs)
+  const permitted = permittedFormats(media, media.media === 'video' ? policy.videoCodecs : policy.audioCodecs)
   if (permitted === undefined) return { warning: incompatibleFormat(media.media, namesOf(media)) }
   return { media: withFormats(media, (format) => permitted.has(format)) }
 }

@@ -4,8 +4,9 @@ export type MediaKind = 'message-session' | 'file-transfer' | 'audio' | 'video' 
 /** What a user may use. Whatever is undefined is not limited. */
 export interface MediaPolicy {
   readonly kinds?: ReadonlySet<MediaKind> | undefined
-  /** Names of codecs, in lower case. */
-  readonly codecs?: ReadonlySet<string> | undefined
+  /** Names of codecs, in lower case, of voice in whatever form and of video. */
+  readonly audioCodecs?: ReadonlySet<string> | undefined
+  readonly videoCodecs?: ReadonlySet<string> | undefined
   /** Bits a second of one m= line; 0 refuses the kind for want of bandwidth. */
   readonly bitRates?: Partial<Readonly<Record<MediaKind, number>>> | undefined
   /** Bits a second of a whole session. */
@@ -24,7 +25,8 @@ function stricter(one: MediaPolicy, other: MediaPolicy): MediaPolicy {
   }
   return {
     kinds: common(one.kinds, other.kinds),
-    codecs: common(one.codecs, other.codecs),
+    audioCodecs: common(one.audioCodecs, other.audioCodecs),
+    videoCodecs: common(one.videoCodecs, other.videoCodecs),
     bitRates,
     bitRate: lower(one.bitRate, other.bitRate),
     maxFileSize: lower(one.maxFileSize, other.maxFileSize),

@@ -1,6 +1,7 @@
 import type { Continuation, FrameHead } from '../../protocols/msrp/frame.ts'
 import { failureReportOf } from '../../protocols/msrp/send-request.ts'
 import { ChunkWriter, type Pending } from './chunk-writer.ts'
+import { HeldDirection, type Keeper } from './held-direction.ts'
 import type { MsrpSession } from './msrp-session.ts'
 import type { Chunk, Receiver } from './receiver.ts'
 
@@ -20,9 +21,17 @@ export interface Tap {
  * Joins two sessions: what comes on one goes out on the other, chunk by chunk, as fast as the slower one reads. Each end
  * sees only the paths and transactions of its own side; Message-ID, ranges, reports and statuses are those of the far end.
  */
-export function relay(a: MsrpSession, b: MsrpSession, tap?: Tap): void {
-  a.attach(new Direction(a, b, tap))
-  b.attach(new Direction(b, a, tap))
+export function relay(a: MsrpSession, b: MsrpSession, tap?: Tap, keeps?: Keeps): void {
+  a.attach(direction(a, b, tap, keeps))
+  b.attach(direction(b, a, tap, keeps))
+}
+
+/** What keeps messages that come on that session, before they are whole at the other end; asked as each begins. */
+export type Keeps = (from: MsrpSession) => Keeper | undefined
+
+function direction(from: MsrpSession, to: MsrpSession, tap: Tap | undefined, keeps: Keeps | undefined): Receiver {
+  const onward = new Direction(from, to, tap)
+  return keeps === undefined ? onward : new HeldDirection(onward, from, () => keeps(from))
 }
 
 class Direction implements Receiver {

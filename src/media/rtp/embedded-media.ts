@@ -5,6 +5,7 @@ import { agreed, type Remote, remoteOf } from './remote.ts'
 import type { RtpEnd } from './rtp-end.ts'
 import type { RtpMedia, Side } from './rtp-engine.ts'
 import type { RtpRelay } from './rtp-relay.ts'
+import type { SoundTap } from './sound-tap.ts'
 
 /**
  * An m= line through the embedded relay. ICE ends here: who wants a path found would find none. Keys and certificates
@@ -43,6 +44,10 @@ export class EmbeddedMedia implements RtpMedia {
 
   heardAt(side: Side): number {
     return this.#endFacing(side).heardAt
+  }
+
+  hear(tap: SoundTap | undefined): void {
+    this.#relay.tap = tap && ((near, packet) => tap.packet(near ? 'caller' : 'callee', packet))
   }
 
   close(): void {

@@ -1,7 +1,8 @@
 import type { MediaDescription, SessionDescription } from '../../protocols/sdp/session-description.ts'
+import type { Side } from './side.ts'
+import type { SoundTap } from './sound-tap.ts'
 
-/** The parties of a session of two, by who began it. */
-export type Side = 'caller' | 'callee'
+export type { Side }
 
 /** What relays voice and video: the embedded relay (`RtpPlane`), or a program beside the server (rtpengine). */
 export interface RtpEngine {
@@ -42,6 +43,8 @@ export interface RtpMedia {
    * cannot tell has no such method: a talk burst is then over with its release, or when its time is.
    */
   heardAt?(side: Side): number
+  /** Gives what passes to `tap` as well; undefined: no more. An engine that cannot has no such method. */
+  hear?(tap: SoundTap | undefined): void
   /** Frees all. May be called again. */
   close(): void
 }

@@ -21,6 +21,8 @@ export class RtpRelay {
   readonly near: RtpEnd
   /** Towards the party that answers it. */
   readonly far: RtpEnd
+  /** Hears RTP that passes; `near`: it came in at that end. */
+  tap: ((near: boolean, packet: Buffer) => void) | undefined
   readonly #needs: RtpRelayNeeds
   readonly #receptions: ReadonlyMap<RtpEnd, Reception>
   #closed = false
@@ -65,6 +67,7 @@ export class RtpRelay {
     if (this.#closed) return
     const to = from === this.near ? this.far : this.near
     to.send(packet, rtcp)
+    if (this.tap !== undefined && !rtcp) this.tap(from === this.near, packet)
     if (rtcp && from.remote?.encrypted === false) this.#read(from, to, packet)
   }
 

@@ -26,6 +26,11 @@ const status = {
   'not-found': [404, 'Not Found'],
   'not-acceptable': [488, 'Not Acceptable Here'],
   'size-exceeded': [403, 'Size Exceeded'],
+  'object-unknown': [404, 'Not Found'],
+  'folder-unknown': [404, 'Not Found'],
+  'mailbox-full': [403, 'Mailbox Full'],
+  'not-permitted': [403, 'Forbidden'],
+  'cursor-gone': [410, 'Gone'],
 } as const satisfies Record<Condition, readonly [number, string]>
 
 const bug: SipReply = { status: 500, reason: 'Server Internal Error' }

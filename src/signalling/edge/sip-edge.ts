@@ -13,6 +13,7 @@ import { takeOwnRoutes } from './own-routes.ts'
 import type {
   Call,
   CallEvents,
+  Dialog,
   FinalResponse,
   InvitationHandler,
   ListeningAddress,
@@ -68,6 +69,11 @@ export class SipEdge implements SipPort {
   /** The URI at which this server is reached over `transport`. */
   ownUri(transport: Transport): string {
     return this.#stack.ownUri(transport)
+  }
+
+  /** The dialog of that id, with the tags as this server has them. */
+  dialog(callId: string, localTag: string, remoteTag: string): Dialog | undefined {
+    return this.#stack.dialog(callId, localTag, remoteTag)
   }
 
   /** Why nothing comes in or goes out. */

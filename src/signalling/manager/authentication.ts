@@ -5,6 +5,7 @@ import {
   type DigestAlgorithm,
   digestAlgorithm,
   digestResponse,
+  ha1,
   readCredentials,
   writeChallenge,
 } from '../../protocols/sip/digest.ts'
@@ -48,6 +49,13 @@ export interface Claim {
   /** Its Authorization or Proxy-Authorization header fields. */
   readonly lines: readonly string[]
   /** Where it came from. */
+  readonly address: string
+}
+
+/** A name and a password, as somebody typed them. */
+export interface PasswordClaim {
+  readonly username: string
+  readonly password: string
   readonly address: string
 }
 
@@ -97,6 +105,23 @@ export class Authentication {
     return this.#judge(claim, given, username, credential)
   }
 
+  /**
+   * The same for somebody who shows the password itself (RFC 6749 §4.3); undefined where it is wrong. Guesses are counted
+   * with those by digest. Throws `too-many-attempts`.
+   */
+  async provePassword(claim: PasswordClaim): Promise<Proof | undefined> {
+    const { username, password, address } = claim
+    this.#checkAttempts(address, username)
+    const known = await this.#needs.credentialsOf(username)
+    const shown = ha1('SHA-256', username, this.#needs.realm, password)
+    if (!isSame(shown, (known ?? this.#nobody).sha256) || known === undefined) {
+      this.#countFailure(username, address)
+      return undefined
+    }
+    this.#users.forgive(username)
+    return { subscriber: known.subscriber }
+  }
+
   /** The first credentials that are for this realm; others are for whoever comes next (RFC 3261 §22.3). */
   #credentialsIn(lines: readonly string[]): Credentials | undefined {
     for (const line of lines) {
@@ -116,12 +141,16 @@ export class Authentication {
     if (retryAfter > 0) throw new Failure('too-many-attempts', username, { retryAfter })
   }
 
+  #countFailure(username: string, address: string): void {
+    this.#sources.add(address)
+    this.#users.add(username)
+    this.#needs.log.info({ part: 'authentication', username, address }, 'wrong credentials')
+  }
+
   #judge(claim: Claim, given: Credentials, username: string, known: Credential | undefined): Verdict {
     const { address } = claim
     if (!this.#isRight(claim, given, known ?? this.#nobody) || known === undefined) {
-      this.#sources.add(address)
-      this.#users.add(username)
-      this.#needs.log.info({ part: 'authentication', username, address }, 'wrong credentials')
+      this.#countFailure(username, address)
       return this.#challenge(false)
     }
     this.#users.forgive(username)

@@ -9,10 +9,14 @@ export type Service =
   | 'notification'
   | 'messageToMany'
   | 'pagerMessage'
+  | 'revocation'
+  | 'storeEvent'
+  | 'storeEvents'
   | 'largeMessage'
   | 'session'
   | 'subscription'
   | 'publication'
+  | 'refer'
   | 'noSuchDialog'
 
 export interface Route {
@@ -30,6 +34,10 @@ export interface Route {
 
 export interface RouteMatchers {
   readonly isDispositionNotification: (request: SipRequest) => boolean
+  readonly isRevocation: (request: SipRequest) => boolean
+  readonly isStoreEvent: (request: SipRequest) => boolean
+  /** Whether it is addressed to the storage controller; without it there is none. */
+  readonly isForStorage?: (request: SipRequest) => boolean
   /** There is somebody to answer INVITEs. */
   readonly servesSessions: boolean
 }
@@ -39,15 +47,20 @@ export interface RouteMatchers {
  * it may carry the tags of the service that it is about; a plain client sends no tags, and its messages are pager
  * messages like any other.
  */
-export function routesFor({ isDispositionNotification, servesSessions }: RouteMatchers): readonly Route[] {
+export function routesFor(matchers: RouteMatchers): readonly Route[] {
+  const { isDispositionNotification, isRevocation, isStoreEvent, isForStorage, servesSessions } = matchers
   return [
     { method: 'REGISTER', to: 'registration' },
     { method: 'SUBSCRIBE', to: 'subscription' },
     { inDialog: true, to: 'noSuchDialog' },
     { method: 'MESSAGE', requires: 'recipient-list-message', to: 'messageToMany' },
     { method: 'MESSAGE', content: isDispositionNotification, to: 'notification' },
+    { method: 'MESSAGE', content: isRevocation, to: 'revocation' },
+    { method: 'MESSAGE', content: isStoreEvent, to: 'storeEvent' },
     { method: 'MESSAGE', to: 'pagerMessage' },
     ...(servesSessions ? invitations : []),
+    // To record a session, or to stop that (spec/1 §2).
+    ...(isForStorage ? [{ method: 'REFER', content: isForStorage, to: 'refer' } as const] : []),
     { method: 'OPTIONS', to: 'capabilities' },
     { method: 'PUBLISH', to: 'publication' },
   ]
@@ -57,6 +70,7 @@ export function routesFor({ isDispositionNotification, servesSessions }: RouteMa
 const invitations: readonly Route[] = [
   { method: 'INVITE', service: icsi.largeMessage, to: 'largeMessage' },
   { method: 'INVITE', service: icsi.deferred, to: 'largeMessage' },
+  { method: 'INVITE', service: icsi.systemMessage, to: 'storeEvents' },
   { method: 'INVITE', to: 'session' },
 ]
 

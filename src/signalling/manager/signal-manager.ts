@@ -27,9 +27,12 @@ export type SessionHandler = (invitation: Invitation, sender: Sender, recipient:
 type Invited = InvitationReply | Promise<InvitationReply>
 
 /** Those that have a handler of one reply. */
-type RepliedService = Exclude<Service, 'noSuchDialog' | InvitedService>
+type RepliedService = Exclude<Service, 'noSuchDialog' | 'refer' | InvitedService>
 /** Those that answer an INVITE through its invitation. */
-type InvitedService = 'session' | 'largeMessage'
+type InvitedService = 'session' | 'largeMessage' | 'storeEvents'
+
+const invited: ReadonlySet<Service> = new Set<InvitedService>(['session', 'largeMessage', 'storeEvents'])
+const isInvited = (service: Service): service is InvitedService => invited.has(service)
 
 export interface ManagerNeeds extends Omit<RouteMatchers, 'servesSessions'> {
   /** The sender, or the reply that challenges, or a Failure. */
@@ -42,6 +45,10 @@ export interface ManagerNeeds extends Omit<RouteMatchers, 'servesSessions'> {
     readonly session?: SessionHandler
     /** Without it a large message is a session as any other. */
     readonly largeMessage?: SessionHandler
+    /** In which devices tell of their store; the same without it. */
+    readonly storeEvents?: SessionHandler
+    /** Without it REFER is not served outside of sessions. */
+    readonly refer?: Handler
   }
 }
 
@@ -54,6 +61,8 @@ const supported: ReadonlySet<string> = new Set([
   'recipient-list-message',
   'recipient-list-subscribe',
   'eventlist',
+  'norefersub',
+  'tdialog',
 ])
 /** And those that dialogs understand besides (RFC 3262, RFC 4028, RFC 3891). */
 const supportedInSessions: ReadonlySet<string> = new Set(['100rel', 'timer', 'replaces', ...supported])
@@ -72,11 +81,12 @@ export class SignalManager {
     const { message } = request
     const service = this.#admit(message)
     if (typeof service === 'object') return service
-    if (service === 'session' || service === 'largeMessage') return this.#notAllowed()
+    if (isInvited(service)) return this.#notAllowed()
     const recipient = this.#recipientOf(message.uri)
     if (service === 'capabilities' && recipient === '') return this.#needs.handlers.capabilities(unasked(request))
     const sender = this.#needs.senderOf(request)
     const handler = this.#needs.handlers[service]
+    if (handler === undefined) return this.#notAllowed()
     if (sender instanceof Promise) return sender.then((known) => dispatch(handler, request, known, recipient))
     return dispatch(handler, request, sender, recipient)
   }
@@ -95,8 +105,9 @@ export class SignalManager {
   }
 
   #inviteHandler(service: Service): SessionHandler | undefined {
-    const { session, largeMessage = session } = this.#needs.handlers
+    const { session, largeMessage = session, storeEvents = session } = this.#needs.handlers
     if (service === 'largeMessage') return largeMessage
+    if (service === 'storeEvents') return storeEvents
     return service === 'session' ? session : undefined
   }
 
@@ -105,7 +116,7 @@ export class SignalManager {
   }
 
   /** The service that a request is for, or the reply that it gets before anybody asks who sent it. */
-  #admit(message: SipRequest): RepliedService | InvitedService | SipReply {
+  #admit(message: SipRequest): RepliedService | 'refer' | InvitedService | SipReply {
     if (!knownMethods.has(message.method)) throw new Failure('method-unknown', message.method)
     checkScheme(message.uri)
     checkHops(message)

@@ -30,8 +30,8 @@ interface Needs {
   }
   /** The value of Service-Route (RFC 3608) for whoever registers over this way. */
   readonly serviceRoute: (source: Source) => string
-  /** A device is bound, or again; `waiting`: there are messages for its user. */
-  readonly registered: (owner: number, binding: Binding, waiting: boolean) => void
+  /** A device is bound, or again; `waiting`: there are messages for its user; `returned`: nobody was bound before. */
+  readonly registered: (owner: number, binding: Binding, waiting: boolean, returned: boolean) => void
   /** Seconds for which a user may not register. */
   readonly barredFor: (owner: number) => number
   readonly now: () => number
@@ -104,12 +104,14 @@ export class Registrar {
       return { bindings: await this.#needs.bindings.of(owner), made: [] }
     }
     let made: readonly Binding[] = []
+    let returned = false
     const { bindings, waiting } = await this.#needs.bindings.change(owner, (live) => {
       const change = bindingsAfter(live, context, this.#needs.bounds)
       made = change.put
+      returned = live.length === 0
       return change
     })
-    for (const binding of made) this.#needs.registered(owner, binding, waiting)
+    for (const binding of made) this.#needs.registered(owner, binding, waiting, returned)
     return { bindings, made }
   }
 }

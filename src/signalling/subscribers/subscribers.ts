@@ -21,7 +21,24 @@ const channel = 'subscribers'
 const importChunk = 2000
 
 /** Tables with rows that belong to a subscriber and do not outlive them. */
-const ownedTables = ['bindings', 'deferred', 'messages', 'documents', 'publications']
+const ownedTables = [
+  'bindings',
+  'deferred',
+  'messages',
+  'documents',
+  'publications',
+  'access_grants',
+  'content_files',
+  'nms_subscriptions',
+  'nms_channels',
+  'message_parts',
+  'chunks',
+  'staged_chunks',
+  'tombstones',
+  'folders',
+  'mailboxes',
+  'device_cursors',
+]
 
 /**
  * The directory of those who are served. `find` and `credentials` are asked on the path of each request, also for

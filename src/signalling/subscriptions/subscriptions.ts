@@ -318,7 +318,7 @@ export class Subscriptions {
   #over(subscription: Subscription, failure: NotifyFailure | undefined): void {
     if (!this.#forget(subscription) || this.#closing) return
     const { log, onLost } = this.#needs
-    this.#rows
+    const removed = this.#rows
       .remove(subscription.id)
       .then(() => this.#watchersChanged(subscription))
       .catch((err) => log.warn({ err }, 'a subscription that is over was not removed'))
@@ -328,7 +328,9 @@ export class Subscriptions {
       { event: eventPackage, resource, aor: subscriber, ...failure },
       'a NOTIFY failed, the subscription is gone',
     )
-    if (subscription.state !== 'terminated') onLost(subscription, failure)
+    if (subscription.state === 'terminated') return
+    // Whoever is told subscribes again at once, and must not be taken for one that is still there.
+    void removed.then(() => onLost(subscription, failure))
   }
 
   #watchersChanged({ package: eventPackage, resources }: Subscription, before: readonly string[] = []): void {

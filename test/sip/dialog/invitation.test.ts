@@ -18,6 +18,8 @@ async function startEdge(session?: SessionHandler, senderOf: () => Sender | SipR
   const unserved = () => ({ status: 501 })
   const manager = new SignalManager({
     isDispositionNotification: () => false,
+    isRevocation: () => false,
+    isStoreEvent: () => false,
     senderOf,
     addressOf: (uri) => /^sip:[a-z]+@/.exec(uri)?.[0].concat('parley.test'),
     domain: 'parley.test',
@@ -25,10 +27,13 @@ async function startEdge(session?: SessionHandler, senderOf: () => Sender | SipR
       registration: unserved,
       capabilities: unserved,
       notification: unserved,
+      revocation: unserved,
+      storeEvent: unserved,
       messageToMany: unserved,
       pagerMessage: unserved,
       subscription: unserved,
       publication: unserved,
+      refer: unserved,
       ...(session && { session }),
     },
   })

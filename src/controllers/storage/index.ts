@@ -1,0 +1,6 @@
+export type { ObjectOfOwner } from './kept-objects.ts'
+export type { Mailboxes, Said } from './needs.ts'
+export { SessionHistory } from './session-history.ts'
+export { SoundRecordings } from './sound-recordings.ts'
+export { StorageController } from './storage-controller.ts'
+export { StoragePolicy, type StoredMedium } from './storage-policy.ts'
