@@ -1,0 +1,5 @@
+export { AccessTokens } from './access-tokens.ts'
+export type { Scope } from './scopes.ts'
+export { readToken } from './token.ts'
+export { TokenEndpoint } from './token-endpoint.ts'
+export { type Challenge, type Sent, UserDoor, type UserPrincipal } from './user-door.ts'

@@ -1,0 +1,6 @@
+export type { ByteStore } from './byte-store.ts'
+export { ContentChunks } from './content-chunks.ts'
+export { ContentDirectory } from './content-directory.ts'
+export { ContentFiles } from './content-files.ts'
+export { ContentServer } from './content-server.ts'
+export { Transfers } from './transfers.ts'

@@ -1,0 +1,7 @@
+export type { Device, Source } from './device.ts'
+export { DeviceCursors } from './device-cursors.ts'
+export { DeviceEvents, isStoreEvent } from './device-events.ts'
+export { DeviceSynchroniser } from './device-synchroniser.ts'
+export { EventSessions } from './event-sessions.ts'
+export { type Sent, SentCopies } from './sent-copies.ts'
+export { ToldFlags } from './told-flags.ts'
