@@ -1,4 +1,5 @@
-import { parseArgs } from 'node:util'
+import { readOptions } from './bench-options.ts'
+import { print, ratio } from './bench-results.ts'
 import type { StartServer } from './bench-server.ts'
 import { type Bench, cases, type Result } from './cases.ts'
 import { startKamailio } from './kamailio-server.ts'
@@ -10,18 +11,15 @@ const usage = `npm run bench -- [--database-url URL] [--seconds 20] [--cases a,b
 One JSON line for each case and server, then one with the ratios. CPU: utime and stime of the server's processes and of all
 Postgres processes (with a Postgres on another machine, the server's only).`
 
-const { values } = parseArgs({
-  options: {
-    'database-url': { type: 'string' },
-    seconds: { type: 'string', default: '20' },
-    cases: { type: 'string', default: 'a,b,c,d,e,f' },
-    servers: { type: 'string', default: 'kamailio,parley' },
-    users: { type: 'string', default: '1000' },
-    kept: { type: 'string', default: '20000' },
-    bindings: { type: 'string', default: '100000' },
-    'first-rate': { type: 'string', default: '1000' },
-    help: { type: 'boolean', default: false },
-  },
+const values = readOptions(usage, {
+  'database-url': undefined,
+  seconds: '20',
+  cases: 'a,b,c,d,e,f',
+  servers: 'kamailio,parley',
+  users: '1000',
+  kept: '20000',
+  bindings: '100000',
+  'first-rate': '1000',
 })
 
 async function main(): Promise<void> {
@@ -63,17 +61,7 @@ function ratios(ours: Result, theirs: Result): Result {
   const shared = ['rate', 'cpuMicrosecondsEach', 'p50Ms', 'p99Ms', 'bytesEach'].filter(
     (key) => key in ours && key in theirs,
   )
-  return Object.fromEntries(shared.map((key) => [`${key}Ratio`, round(Number(ours[key]) / Number(theirs[key]))]))
+  return Object.fromEntries(shared.map((key) => [`${key}Ratio`, ratio(ours, theirs, key)]))
 }
 
-const round = (value: number): number => Math.round(value * 100) / 100
-const print = (line: Result): boolean => process.stdout.write(`${JSON.stringify(line)}\n`)
-
-// whatever ends this, what it started ends with it
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
-
-if (values.help) {
-  process.stdout.write(`${usage}\n`)
-} else {
-  await main()
-}
+await main()

@@ -1,4 +1,5 @@
-import { parseArgs } from 'node:util'
+import { readOptions } from './bench-options.ts'
+import { print, round } from './bench-results.ts'
 import { measureIdleChats } from './msrp/idle-chats.ts'
 import { startKamailioRelay } from './msrp/kamailio-relay.ts'
 import { measureLargeFile } from './msrp/large-file.ts'
@@ -13,15 +14,12 @@ the ratios. CPU: utime and stime of the server's processes. Kamailio answers eac
 longestTurn: milliseconds that the event loop was busy at a stretch. idle: what a chat takes in which nothing is said, and
 file: a file, both through the whole server.`
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '8' },
-    servers: { type: 'string', default: 'pipe,kamailio,parley' },
-    cases: { type: 'string', default: 'small1,small,small500,large,large500,idle,file' },
-    mebibytes: { type: 'string', default: '1024' },
-    chats: { type: 'string', default: '1000' },
-    help: { type: 'boolean', default: false },
-  },
+const values = readOptions(usage, {
+  seconds: '8',
+  servers: 'pipe,kamailio,parley',
+  cases: 'small1,small,small500,large,large500,idle,file',
+  mebibytes: '1024',
+  chats: '1000',
 })
 
 const servers: Readonly<Record<string, StartRelay>> = {
@@ -81,9 +79,5 @@ async function runOn(start: StartRelay, pairs: number, shape: Shape): Promise<Me
   }
 }
 
-const round = (value: number) => Math.round(value * 100) / 100
-const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
-
-if (values.help) process.stdout.write(`${usage}\n`)
-else for (const name of values.cases.split(',')) await run(name)
+for (const name of values.cases.split(',')) await run(name)
 process.exit(0)

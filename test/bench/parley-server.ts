@@ -10,30 +10,21 @@ const asPeer = { 'sip.trustedPeers': '127.0.0.1', 'sip.trustFrom': 'true' }
 /** Nobody is trusted: what a trusted peer registers is believed without digest, and digest is what is measured here. */
 const asUsers = { 'sip.limits.requestsPerSecond': '0' }
 
+type Settings = Readonly<Record<string, string>>
+
 /** Parley as a process of its own, on a database of its own. */
 export async function startParley(
   postgres: BenchPostgres,
   mode: Mode,
   users: number,
-  more: Readonly<Record<string, string>> = {},
+  more: Settings = {},
   nodeArguments: readonly string[] = [],
 ): Promise<BenchServer & { readonly process: SpawnedServer }> {
   const databaseUrl = await postgres.create('parley_bench')
-  const server = await prepareServer({
-    databaseUrl,
-    nodeArguments,
-    settings: {
-      domain,
-      'sip.listen': 'udp:127.0.0.1:0',
-      'msrp.listen': 'tcp:127.0.0.1:0',
-      ...(mode === 'register' ? asUsers : asPeer),
-      'storage.default': mode === 'stored' ? 'always' : 'never',
-      'log.level': 'warn',
-      ...more,
-    },
-  })
+  const stored = { 'storage.default': mode === 'stored' ? 'always' : 'never' }
+  const settings = { ...(mode === 'register' ? asUsers : asPeer), ...stored, ...more }
+  const server = await prepareParley(databaseUrl, users, settings, nodeArguments)
   try {
-    await importUsers(server, users)
     await server.start()
   } catch (error) {
     await server[Symbol.asyncDispose]()
@@ -50,7 +41,29 @@ export async function startParley(
   }
 }
 
-async function importUsers(server: Awaited<ReturnType<typeof prepareServer>>, users: number): Promise<void> {
+/** Not started yet: the database has its tables, and these users. */
+export async function prepareParley(
+  databaseUrl: string,
+  users: number,
+  settings: Settings,
+  nodeArguments: readonly string[] = [],
+): Promise<SpawnedServer> {
+  const places = { 'sip.listen': 'udp:127.0.0.1:0', 'msrp.listen': 'tcp:127.0.0.1:0' }
+  const server = await prepareServer({
+    databaseUrl,
+    nodeArguments,
+    settings: { domain, ...places, 'log.level': 'warn', ...settings },
+  })
+  try {
+    await importUsers(server, users)
+  } catch (error) {
+    await server[Symbol.asyncDispose]()
+    throw error
+  }
+  return server
+}
+
+async function importUsers(server: SpawnedServer, users: number): Promise<void> {
   const file = join(server.dataDir, 'users.csv')
   const lines = Array.from({ length: users }, (_, at) => `sip:bob${at + 1}@${domain},${password}`)
   await writeFile(file, `uri,password\n${lines.join('\n')}\n`)

@@ -22,9 +22,19 @@ export interface BenchPostgres {
 /** The given Postgres, or one of our own in a temporary folder, with fsync and synchronous_commit on as they are by default. */
 export async function openPostgres(given: string | undefined): Promise<BenchPostgres> {
   if (given === undefined) return startPostgres()
-  const [row] = await query(given, 'select pg_backend_pid() as pid')
-  const backend = Number(row?.pid)
-  return handle(given, isLocal(given) ? [parentOf(backend)] : [], async () => {})
+  return handle(given, isLocal(given) ? [await postmasterOf(given)] : [], async () => {})
+}
+
+/** The parent of a backend, as long as that is there. */
+async function postmasterOf(url: string): Promise<number> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+    return parentOf(rows[0]?.pid ?? 0)
+  } finally {
+    await client.end()
+  }
 }
 
 async function startPostgres(): Promise<BenchPostgres> {

@@ -1,6 +1,6 @@
-import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
+import { readOptions } from './bench-options.ts'
+import { machineLoad, print, type Result, ratio } from './bench-results.ts'
 import type { BenchServer } from './bench-server.ts'
 import { startKamailioPresence } from './kamailio-presence.ts'
 import { startParley } from './parley-server.ts'
@@ -21,19 +21,16 @@ CPU: utime and stime of the server's processes for each NOTIFY; that of Postgres
 Kamailio's presence modules are a package of their own; --kamailio-modules says where they are, if not beside the others.
 --profile: where Parley writes a CPU profile.`
 
-const { values } = parseArgs({
-  options: {
-    'database-url': { type: 'string' },
-    seconds: { type: 'string', default: '10' },
-    servers: { type: 'string', default: 'kamailio,kamailio-write-back,parley' },
-    presentities: { type: 'string', default: '250' },
-    watchers: { type: 'string', default: '100' },
-    window: { type: 'string', default: '8' },
-    settle: { type: 'string', default: '40' },
-    'kamailio-modules': { type: 'string' },
-    profile: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
+const values = readOptions(usage, {
+  'database-url': undefined,
+  seconds: '10',
+  servers: 'kamailio,kamailio-write-back,parley',
+  presentities: '250',
+  watchers: '100',
+  window: '8',
+  settle: '40',
+  'kamailio-modules': undefined,
+  profile: undefined,
 })
 
 const seconds = Number(values.seconds)
@@ -60,8 +57,6 @@ const servers: Readonly<Record<string, (postgres: BenchPostgres) => Promise<Benc
 
 const kamailioOptions = { users: presentities, modules: values['kamailio-modules'] }
 
-type Result = Readonly<Record<string, string | number>>
-
 async function measure(name: string, postgres: BenchPostgres): Promise<Result> {
   const start = servers[name]
   if (start === undefined) throw new Error(`no such server: ${name}`)
@@ -83,7 +78,7 @@ async function measure(name: string, postgres: BenchPostgres): Promise<Result> {
       microsecondsEach: each(cpuMicroseconds(server.pids) - before[0]),
       postgresMicrosecondsEach: each(cpuMicroseconds(postgres.pids) - before[1]),
       ...memory,
-      machineLoad: Math.round(10 * (loadavg()[0] ?? 0)) / 10,
+      machineLoad: machineLoad(),
     }
   } finally {
     await server.close()
@@ -120,7 +115,7 @@ async function memoryOf(server: BenchServer): Promise<{ used: number; resident: 
 
 /** In parts of Kamailio's numbers. */
 function ratios(result: Result, peer: Result): Result {
-  const of = (key: string) => Math.round((100 * Number(result[key])) / Number(peer[key])) / 100
+  const of = (key: string) => ratio(result, peer, key)
   return {
     ...{ server: String(result.server), against: String(peer.server), notifyRateRatio: of('notifyRate') },
     ...{ microsecondsEachRatio: of('microsecondsEach'), bytesEachRatio: of('bytesEach') },
@@ -143,10 +138,4 @@ async function main(): Promise<void> {
   }
 }
 
-const print = (line: Result): boolean => process.stdout.write(`${JSON.stringify(line)}\n`)
-
-// whatever ends this, what it started ends with it
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
-
-if (values.help) process.stdout.write(`${usage}\n`)
-else await main()
+await main()

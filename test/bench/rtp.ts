@@ -1,8 +1,9 @@
 import { constants, setPriority } from 'node:os'
-import { parseArgs } from 'node:util'
 import { Rtpengine } from '../../src/media/rtpengine/index.ts'
 import { isInstalled } from '../interop/is-installed.ts'
 import { RtpengineProcess } from '../support/rtpengine.ts'
+import { readOptions } from './bench-options.ts'
+import { print } from './bench-results.ts'
 import { cpuMicroseconds } from './process-cpu.ts'
 import { agreeOnPorts } from './rtp/agree.ts'
 import { type CallPorts, Child, type LoadResult } from './rtp/load.ts'
@@ -14,13 +15,10 @@ less than 1 ms added at the 99th percentile. CPU: utime and stime of the engine'
 a number in three tries is not asked for more. It ends when the load itself is too slow to tell. On a busy machine:
 chrt -f 1 npm run bench:rtp`
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '8' },
-    calls: { type: 'string', default: '25,50,100,150,200,250,300,400,500' },
-    engines: { type: 'string', default: 'parley,rtpengine' },
-    help: { type: 'boolean', default: false },
-  },
+const values = readOptions(usage, {
+  seconds: '8',
+  calls: '25,50,100,150,200,250,300,400,500',
+  engines: 'parley,rtpengine',
 })
 
 /** When packets take longer than this with nothing between, the machine is too busy to tell. */
@@ -157,8 +155,6 @@ async function run(): Promise<void> {
 }
 
 const round = (value: number) => Math.round(value * 1_000) / 1_000
-const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
-if (values.help) process.stdout.write(`${usage}\n`)
-else await run()
+await run()
 process.exit(0)

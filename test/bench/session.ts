@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { freePort } from '../support/free-port.ts'
 import { runSipp, type Sipp, startSipp } from '../support/sipp.ts'
+import { readOptions } from './bench-options.ts'
+import { percentile, print, type Result, ratio } from './bench-results.ts'
 import { type BenchServer, password } from './bench-server.ts'
 import { highestRate, type Trial } from './highest-rate.ts'
 import { startKamailioProxy } from './kamailio-server.ts'
@@ -17,18 +18,15 @@ One JSON line for each server, then one with the ratios to Kamailio as a statefu
 200, over UDP, by sipp on the same machine. CPU: utime and stime of the server's processes; that of Postgres stands beside it.
 With --rate there is no search, just that many sessions a second.`
 
-const { values } = parseArgs({
-  options: {
-    'database-url': { type: 'string' },
-    seconds: { type: 'string', default: '10' },
-    servers: { type: 'string', default: 'kamailio,parley,parley-end-to-end' },
-    users: { type: 'string', default: '100' },
-    'first-rate': { type: 'string', default: '100' },
-    idle: { type: 'string', default: '2000' },
-    rest: { type: 'string', default: '35' },
-    rate: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
+const values = readOptions(usage, {
+  'database-url': undefined,
+  seconds: '10',
+  servers: 'kamailio,parley,parley-end-to-end',
+  users: '100',
+  'first-rate': '100',
+  idle: '2000',
+  rest: '35',
+  rate: undefined,
 })
 
 const users = Number(values.users)
@@ -55,8 +53,6 @@ async function startInspected(postgres: BenchPostgres, mediaAnchor: string): Pro
 
 /** Transactions are remembered for 32 s (RFC 3261 §17). */
 const settleMs = 40_000
-
-type Result = Readonly<Record<string, string | number>>
 
 interface Load extends Trial {
   readonly microsecondsEach: number
@@ -115,13 +111,14 @@ async function applyLoad(
   })
   const took = (performance.now() - began) / 1000
   const each = (spent: number) => Math.round(spent / Math.max(result.successful, 1))
+  const timesMs = Float64Array.from(result.timesMs).sort()
   const load: Load = {
     held: result.failed === 0 && result.successful === calls && took < seconds * 1.05 + 1,
     microsecondsEach: each(cpuMicroseconds(server.pids) - before[0]),
     postgresMicrosecondsEach: each(cpuMicroseconds(postgres.pids) - before[1]),
     retransmissions: result.retransmissions,
-    p50Ms: percentile(result.timesMs, 0.5),
-    p99Ms: percentile(result.timesMs, 0.99),
+    p50Ms: percentile(timesMs, 0.5),
+    p99Ms: percentile(timesMs, 0.99),
   }
   process.stderr.write(
     `${name} ${rate}/s for ${seconds} s: ${load.held ? 'held' : 'not held'}, ${calls - result.successful} failed, ` +
@@ -151,14 +148,9 @@ async function hold(server: BenchServer, calls: number): Promise<Sipp> {
   return holding
 }
 
-function percentile(times: readonly number[], share: number): number {
-  const sorted = [...times].sort((one, other) => one - other)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
-}
-
 /** In parts of Kamailio's numbers. */
 function ratios(result: Result, kamailio: Result): Result {
-  const of = (key: string) => Math.round((100 * Number(result[key])) / Number(kamailio[key])) / 100
+  const of = (key: string) => ratio(result, kamailio, key)
   return {
     ...{ server: String(result.server), rateRatio: of('rate'), microsecondsEachRatio: of('microsecondsEach') },
     idleBytesEachRatio: of('idleBytesEach'),
@@ -181,10 +173,4 @@ async function main(): Promise<void> {
   }
 }
 
-const print = (line: Result): boolean => process.stdout.write(`${JSON.stringify(line)}\n`)
-
-// whatever ends this, what it started ends with it
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
-
-if (values.help) process.stdout.write(`${usage}\n`)
-else await main()
+await main()

@@ -1,5 +1,5 @@
-import { loadavg } from 'node:os'
-import { parseArgs } from 'node:util'
+import { readOptions } from './bench-options.ts'
+import { machineLoad, print, type Result, ratio } from './bench-results.ts'
 import type { BenchServer } from './bench-server.ts'
 import { startKamailioXcap } from './kamailio-presence.ts'
 import { startParley } from './parley-server.ts'
@@ -17,18 +17,15 @@ CPU: utime and stime of the server's processes; that of Postgres stands beside i
 Kamailio's presence modules are a package of their own; --kamailio-modules says where they are, if not beside the others.
 --profile: where Parley writes a CPU profile.`
 
-const { values } = parseArgs({
-  options: {
-    'database-url': { type: 'string' },
-    seconds: { type: 'string', default: '10' },
-    servers: { type: 'string', default: 'kamailio,parley' },
-    connections: { type: 'string', default: '32' },
-    proof: { type: 'string', default: 'digest' },
-    kinds: { type: 'string', default: 'get,put,element' },
-    'kamailio-modules': { type: 'string' },
-    profile: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
+const values = readOptions(usage, {
+  'database-url': undefined,
+  seconds: '10',
+  servers: 'kamailio,parley',
+  connections: '32',
+  proof: 'digest',
+  kinds: 'get,put,element',
+  'kamailio-modules': undefined,
+  profile: undefined,
 })
 
 const seconds = Number(values.seconds)
@@ -57,8 +54,6 @@ const servers: Readonly<Record<string, (postgres: BenchPostgres) => Promise<Xcap
 const profiling = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`]
 
 const portOf = (address: string): number => Number(/:(\d+)\/?$/.exec(address)?.[1])
-
-type Result = Readonly<Record<string, string | number>>
 
 async function measure(name: string, postgres: BenchPostgres): Promise<Result[]> {
   const start = servers[name]
@@ -91,13 +86,13 @@ async function load(server: BenchServer, postgres: BenchPostgres, run: () => Pro
     ...more,
     microsecondsEach: each(cpuMicroseconds(server.pids) - before[0]),
     postgresMicrosecondsEach: each(cpuMicroseconds(postgres.pids) - before[1]),
-    machineLoad: Math.round(10 * (loadavg()[0] ?? 0)) / 10,
+    machineLoad: machineLoad(),
   }
 }
 
 /** In parts of Kamailio's numbers. */
 function ratios(result: Result, kamailio: Result): Result {
-  const of = (key: string) => Math.round((100 * Number(result[key])) / Number(kamailio[key])) / 100
+  const of = (key: string) => ratio(result, kamailio, key)
   return {
     ...{ server: String(result.server), kind: String(result.kind), rateRatio: of('rate') },
     ...{ microsecondsEachRatio: of('microsecondsEach'), p99Ratio: of('p99Ms') },
@@ -118,10 +113,4 @@ async function main(): Promise<void> {
   }
 }
 
-const print = (line: Result): boolean => process.stdout.write(`${JSON.stringify(line)}\n`)
-
-// whatever ends this, what it started ends with it
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
-
-if (values.help) process.stdout.write(`${usage}\n`)
-else await main()
+await main()

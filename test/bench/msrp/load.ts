@@ -7,8 +7,16 @@ import type { End, Pair, RelayServer } from './relay-server.ts'
 export interface Shape {
   /** Bytes of a message's body; it goes in one chunk. */
   readonly bytes: number
+  /** Of the body, where it is no plain text. */
+  readonly contentType?: string
+  /** What a body of several kinds begins with; `id` is another one each time and of one length. */
+  readonly beginning?: (id: string) => string
+  /** What the rest of a body is made of, again and again. */
+  readonly filling?: string
   /** Messages of one session on their way at the same time. */
   readonly window: number
+  /** Messages a second of all sessions together, in turn, whatever is on its way; else as many as are answered. */
+  readonly rate?: number
   readonly seconds: number
 }
 
@@ -24,7 +32,8 @@ export async function measure(server: RelayServer, shape: Shape): Promise<Measur
   const count = { answered: 0, stopped: false }
   const sessions = []
   for (const [at, pair] of server.pairs.entries()) sessions.push(await join(pair, at, shape, count))
-  for (const start of sessions) start()
+  if (shape.rate === undefined) for (const send of sessions) send(shape.window)
+  else pace(sessions, shape.rate, count)
   await sleep(Math.min(3, shape.seconds) * 1000)
   await server.longestTurn?.()
   const before = { answered: count.answered, cpu: cpuMicroseconds(server.pids), time: performance.now() }
@@ -47,8 +56,23 @@ interface Count {
   stopped: boolean
 }
 
-/** Returns what sets the session going. */
-async function join(pair: Pair, at: number, shape: Shape, count: Count): Promise<() => void> {
+type Send = (messages: number) => void
+
+const paceMs = 5
+
+function pace(sessions: readonly Send[], rate: number, count: Count): void {
+  const began = performance.now()
+  let sent = 0
+  const timer = setInterval(() => {
+    if (count.stopped) clearInterval(timer)
+    else
+      for (const due = (rate * (performance.now() - began)) / 1000; sent < due; sent++)
+        sessions[sent % sessions.length]?.(1)
+  }, paceMs)
+}
+
+/** Returns what sends so many more messages in the session. */
+async function join(pair: Pair, at: number, shape: Shape, count: Count): Promise<Send> {
   const fromA = `msrp://127.0.0.1:9/a${at};tcp`
   const fromB = `msrp://127.0.0.1:${pair.b.listen ?? 9}/b${at};tcp`
   const waitForB =
@@ -56,12 +80,12 @@ async function join(pair: Pair, at: number, shape: Shape, count: Count): Promise
   const a = await open(pair.a, fromA)
   await waitForB
   if (pair.b.listen === undefined) answerAll(await open(pair.b, fromB), pair.b, fromB)
-  const next = sender(a, pair.a, fromA, shape)
+  const next = sender(a, pair.a, fromA, shape, at)
   onEnds(a, (ends) => {
     count.answered += ends.length
-    if (!count.stopped) next(ends.length)
+    if (!count.stopped && shape.rate === undefined) next(ends.length)
   })
-  return () => next(shape.window)
+  return next
 }
 
 async function open(end: End, fromPath: string): Promise<Socket> {
@@ -98,10 +122,11 @@ function answerAll(socket: Socket, end: End, fromPath: string): void {
 }
 
 /** A: writes so many more messages at once. */
-function sender(socket: Socket, end: End, fromPath: string, shape: Shape): (messages: number) => void {
+function sender(socket: Socket, end: End, fromPath: string, shape: Shape, at: number): Send {
   let count = 0
-  const body = Buffer.alloc(shape.bytes, 'x')
-  const fields = `Byte-Range: 1-${shape.bytes}/${shape.bytes}\r\nContent-Type: text/plain\r\n\r\n`
+  const body = Buffer.alloc(shape.bytes, shape.filling ?? 'x')
+  const type = shape.contentType ?? 'text/plain'
+  const fields = `Byte-Range: 1-${shape.bytes}/${shape.bytes}\r\nContent-Type: ${type}\r\n\r\n`
   const headOf = (id: string) =>
     `MSRP ${id} SEND\r\nTo-Path: ${end.toPath}\r\nFrom-Path: ${fromPath}\r\nMessage-ID: m${id}\r\n${fields}`
   return (messages) => {
@@ -110,6 +135,8 @@ function sender(socket: Socket, end: End, fromPath: string, shape: Shape): (mess
     for (let left = messages; left > 0; left--) {
       const id = `t${(++count).toString(36)}abcdef`
       text += headOf(id)
+      if (shape.beginning !== undefined)
+        body.write(shape.beginning(`${at}-${count.toString(36).padStart(8, '0')}`), 'latin1')
       if (shape.bytes <= 4096) text += body.toString('latin1')
       else {
         socket.write(text, 'latin1')

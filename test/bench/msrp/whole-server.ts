@@ -16,6 +16,10 @@ export interface WholeServer {
   readonly pid: number
   /** A registered phone. */
   phone(user: string): Promise<Phone>
+  /** Processes of its Postgres. */
+  readonly postgresPids: readonly number[]
+  /** Asks its database. */
+  query(text: string): Promise<Record<string, unknown>[]>
   /** What it uses once all garbage is gone. */
   memory(): Promise<NodeJS.MemoryUsage>
   close(): Promise<void>
@@ -29,7 +33,10 @@ const limits = {
 }
 
 /** The server in a process of its own, with these users. */
-export async function startWholeServer(users: readonly string[]): Promise<WholeServer> {
+export async function startWholeServer(
+  users: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+): Promise<WholeServer> {
   const postgres = await openPostgres(undefined)
   const folder = await mkdtemp(join(tmpdir(), 'bench-parley-'))
   const settings = {
@@ -40,6 +47,7 @@ export async function startWholeServer(users: readonly string[]): Promise<WholeS
     'sip.listen': 'udp:127.0.0.1:0',
     'msrp.listen': 'tcp:127.0.0.1:0',
     'http.listen': '127.0.0.1:0',
+    ...more,
   }
   const { config } = readConfig({ set: Object.entries(settings) })
   const script = join(import.meta.dirname, 'server-child.ts')
@@ -60,6 +68,8 @@ export async function startWholeServer(users: readonly string[]): Promise<WholeS
   const phones: Phone[] = []
   return {
     pid: child.pid ?? 0,
+    postgresPids: postgres.pids,
+    query: (text) => postgres.query(settings['database.url'], text),
     phone: async (user) => {
       const { address = '', port = 0 } = addresses.find(({ name }) => name === 'sip') ?? {}
       const place = { transport: 'udp', address, port } as const

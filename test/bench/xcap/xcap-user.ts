@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Challenge, readChallenge } from '../../support/phone-digest.ts'
 import { domain, password } from '../bench-server.ts'
-import { type HttpAnswer, HttpConnection } from './http-connection.ts'
+import { type HttpAnswer, HttpConnection } from '../http-connection.ts'
 import type { Kind, Proof } from './load.ts'
 
 const entries = 100

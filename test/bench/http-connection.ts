@@ -6,6 +6,8 @@ export interface HttpAnswer {
   /** Status line and header fields. */
   readonly head: string
   readonly bodyLength: number
+  /** Up to 1 MiB of it. */
+  readonly body: Buffer
 }
 
 interface Waiting {
@@ -13,6 +15,7 @@ interface Waiting {
   readonly reject: (err: Error) => void
 }
 
+const mostKept = 1024 * 1024
 const endOfHead = Buffer.from('\r\n\r\n')
 
 /** One keep-alive connection, with one request at a time: as little as a client can do, so that the server is what is measured. */
@@ -20,8 +23,9 @@ export class HttpConnection {
   readonly #socket: Socket
   #waiting: Waiting | undefined
   #pieces: Buffer[] = []
-  #answer: HttpAnswer | undefined
+  #answer: Omit<HttpAnswer, 'body'> | undefined
   #missing = 0
+  #body: Buffer[] = []
 
   static async open(port: number): Promise<HttpConnection> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
@@ -55,7 +59,7 @@ export class HttpConnection {
 
   #take(bytes: Buffer): void {
     if (this.#answer === undefined) this.#takeHead(bytes)
-    else this.#takeBody(bytes.length)
+    else this.#takeBody(bytes)
   }
 
   #takeHead(bytes: Buffer): void {
@@ -70,16 +74,18 @@ export class HttpConnection {
     const bodyLength = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0)
     this.#answer = { status: Number(head.slice(9, 12)), head, bodyLength }
     this.#missing = bodyLength
-    this.#takeBody(all.length - end - endOfHead.length)
+    this.#takeBody(all.subarray(end + endOfHead.length))
   }
 
-  #takeBody(length: number): void {
-    this.#missing -= length
+  #takeBody(bytes: Buffer): void {
+    this.#missing -= bytes.length
+    if ((this.#answer?.bodyLength ?? 0) <= mostKept) this.#body.push(bytes)
     if (this.#missing > 0) return
-    const [waiting, answer] = [this.#waiting, this.#answer]
+    const [waiting, answer, body] = [this.#waiting, this.#answer, Buffer.concat(this.#body)]
     this.#waiting = undefined
     this.#answer = undefined
-    if (answer !== undefined) waiting?.resolve(answer)
+    this.#body = []
+    if (answer !== undefined) waiting?.resolve({ ...answer, body })
   }
 
   #fail(err: Error): void {
