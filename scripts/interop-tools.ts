@@ -33,6 +33,7 @@ export const interopTools: readonly InteropTool[] = [
     suites: [
       'test/media/rtpengine/rtpengine.test.ts',
       'test/scenarios/rtpengine.test.ts',
+      'test/scenarios/recording-rtpengine.test.ts',
       'test/interop/audio.test.ts',
     ],
   },

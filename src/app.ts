@@ -1,10 +1,16 @@
+import { buildAccess } from './app/access.ts'
+import { buildContacts } from './app/contacts.ts'
+import { buildContent } from './app/content.ts'
 import { buildBindings, buildDatabase, buildSubscribers, startDatabase, useDatabase } from './app/data.ts'
 import { listen } from './app/edge.ts'
 import { buildHttp } from './app/http.ts'
+import { buildMailboxes } from './app/mailboxes.ts'
+import { buildMessageStore } from './app/message-store.ts'
 import type { Parts } from './app/parts.ts'
 import { buildSignalling } from './app/signalling.ts'
 import { Started } from './app/started.ts'
 import { readTls } from './app/tls.ts'
+import { waitingDoor } from './app/waiting.ts'
 import { buildDocuments, buildXdm } from './app/xdm.ts'
 import type { Config } from './config/config.ts'
 import { migrate as migrateDatabase } from './database/index.ts'
@@ -81,17 +87,34 @@ async function startParts(config: Config, log: Log, started: Started): Promise<A
     : undefined
   const bindings = buildBindings(config, database, log, metrics, started)
   const alarms = buildAlarms(config, log, metrics, started)
-  const parts: Parts = { config, log, metrics, alarms, database, subscribers, bindings, barred: new Barred(Date.now) }
+  const barred = new Barred(Date.now)
+  const mailboxes = await buildMailboxes(config, database, started)
+  const parts: Parts = { config, log, metrics, alarms, database, subscribers, bindings, barred, mailboxes }
   const documents = buildDocuments(parts, started)
   const signalling = await buildSignalling(parts, documents, started)
-  const xdm = buildXdm(parts, signalling, documents, started)
+  const access = buildAccess(parts, signalling, started)
+  const xdm = buildXdm(parts, signalling, documents, access.door, started)
   let serving = false
-  const http = buildHttp(parts, signalling, xdm, () => serving, demo)
+  const http = buildHttp(
+    parts,
+    signalling,
+    [
+      access.routes,
+      xdm.routes,
+      buildContacts(parts, signalling, access, xdm.xcap),
+      await buildContent(parts, access, started),
+      waitingDoor(access, signalling),
+      buildMessageStore(parts, signalling, access, started),
+    ],
+    () => serving,
+    demo,
+  )
   started.add((signal) => http.close(signal))
   const web = await http.start()
   const sip = await listen(signalling.edge)
   await signalling.messaging.controller.start()
   signalling.sessions.start()
+  signalling.devices.synchroniser.start()
   signalling.nodes.watch(async (node) => {
     const taken = [signalling.sessions.takeOver(node), signalling.subscriptions.takeOver(node)]
     return (await Promise.all(taken)).every(Boolean)

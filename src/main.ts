@@ -11,6 +11,7 @@ import { Output } from './operations/cli/output.ts'
 import { reportOf } from './operations/cli/report.ts'
 import { firstSignal } from './operations/cli/signals.ts'
 import { writeStartMessage } from './operations/cli/start-message.ts'
+import { storeCommands } from './operations/cli/store-commands.ts'
 import { userCommands } from './operations/cli/user-commands.ts'
 import { readDemo } from './operations/demo.ts'
 import { openLog } from './operations/logging.ts'
@@ -60,6 +61,10 @@ async function runCommand(call: Call): Promise<number> {
       return await listen({ ...(await clientNeeds(call)), stopped: stopped() }, args)
     case 'chat':
       return await chat({ ...(await clientNeeds(call)), ...terminal(args.json), stopped: stopped() }, args)
+    case 'store export':
+    case 'store import':
+    case 'store erase':
+      return await runStoreCommand(call, args.command)
     case 'help':
       return print(writeHelp())
     default:
@@ -102,12 +107,28 @@ async function runUserCommand(call: Call, name: keyof typeof userCommands): Prom
   }
 }
 
+async function runStoreCommand(call: Call, name: keyof typeof storeCommands): Promise<number> {
+  const { args, config, written, output } = call
+  const { openStore } = await import('./app/open-store.ts')
+  const opened = await openStore(config, commandLog(config, written))
+  try {
+    const { stdin: input, stdout, stderr } = process
+    const screen = stderr.isTTY ? stderr : undefined
+    const needs = { ...opened, domain: config.domain, output, stdout, input, note, screen, stopped: stopped() }
+    return await storeCommands[name](needs, args)
+  } finally {
+    await opened.close()
+  }
+}
+
+const note = (text: string | undefined) => void (text && process.stderr.write(`${text}\n`))
+
 async function clientNeeds({ config, output }: Call) {
   const { buildClient } = await import('./app/client.ts')
   return {
     createClient: buildClient,
     output,
-    note: (text: string | undefined) => void (text && process.stderr.write(`${text}\n`)),
+    note,
     domain: config.domain,
     sipListen: config.sip.listen,
     password: process.env.PARLEY_PASSWORD,

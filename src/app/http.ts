@@ -14,7 +14,7 @@ import type { Signalling } from './signalling.ts'
 export function buildHttp(
   parts: Parts,
   signalling: Signalling,
-  xdm: HttpRoutes,
+  doors: readonly HttpRoutes[],
   isServing: () => boolean,
   demo: Demo | undefined,
 ): HttpServer {
@@ -29,6 +29,7 @@ export function buildHttp(
       bindings,
       deferred,
       messages: stored,
+      waiting: signalling.messaging.controller.waiting,
       searches,
       messageSearch: new MessageSearch(database),
       alarms,
@@ -36,10 +37,11 @@ export function buildHttp(
     },
     { token: config.admin.token ?? demo?.adminToken, now: Date.now },
   )
-  return new HttpServer({ listen: config.http.listen, log })
+  const server = new HttpServer({ listen: config.http.listen, log })
+  for (const door of doors) server.register(door)
+  return server
     .register(metricsRoutes(metrics))
     .register(admin)
-    .register(xdm)
     .register(
       healthRoutes({
         database: () => (database.available() ? undefined : 'the database is away'),

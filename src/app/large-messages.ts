@@ -1,5 +1,6 @@
 import { LargeMessageController } from '../controllers/message/index.ts'
 import type { SessionController } from '../controllers/session/index.ts'
+import type { StoragePolicy } from '../controllers/storage/index.ts'
 import type { ServiceSettings } from '../enablers/xdm/index.ts'
 import { MediaBridge, type PassedMessage } from '../media/bridge/index.ts'
 import { CapabilityController, type MediaPolicy } from '../media/capability/index.ts'
@@ -17,13 +18,14 @@ export interface Around {
   readonly messaging: Messaging
   readonly sessions: SessionController
   readonly settings: ServiceSettings
+  readonly policy: StoragePolicy
 }
 
 export type LargeMessages = ReturnType<typeof buildLargeMessages>
 
-export function buildLargeMessages(parts: Parts, { media, endpoints, messaging, sessions, settings }: Around) {
+export function buildLargeMessages(parts: Parts, { media, endpoints, messaging, sessions, settings, policy }: Around) {
   const { config, log, metrics, subscribers, bindings } = parts
-  const { message, storage, session } = config
+  const { message, session } = config
   const maxBytes = session.maxLargeMessageSize
   const openBridge = bridgesFor(parts, media, endpoints)
   const controller = new LargeMessageController<Invitation>({
@@ -38,7 +40,8 @@ export function buildLargeMessages(parts: Parts, { media, endpoints, messaging, 
     takeIn: (taken) => messaging.controller.takeIn(taken),
     openEndpoint: () => endpoints.open(maxBytes),
     hasRoomFor: (bytes) => endpoints.hasRoomFor(bytes),
-    policy: { ...message, storageDefault: storage.default },
+    policy: message,
+    mayStore: (said) => policy.mayStore(said),
     maxBytes,
     maxIntakes,
     log: log.child({ part: 'messages' }),

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { AddressRanges } from '../config/address-ranges.ts'
 import { buildMessages, type MessageController } from '../controllers/message/index.ts'
+import type { StoragePolicy } from '../controllers/storage/index.ts'
 import type { ServiceSettings } from '../enablers/xdm/index.ts'
 import type { SipEdge } from '../signalling/edge/sip-edge.ts'
 import type { Endpoints } from './endpoints.ts'
+import { searchedIn } from './mailboxes.ts'
 import { isTrustedPeer, type Parts } from './parts.ts'
 
 export type Messaging = ReturnType<typeof buildMessages>
@@ -13,17 +15,20 @@ interface Around {
   readonly peers: AddressRanges
   readonly endpoints: Endpoints
   readonly settings: ServiceSettings
+  readonly policy: StoragePolicy
 }
 
-export function buildMessaging(parts: Parts, { edge, peers, endpoints, settings }: Around): Messaging {
+export function buildMessaging(parts: Parts, { edge, peers, endpoints, settings, policy }: Around): Messaging {
   const { config, log, metrics, database, subscribers, bindings } = parts
-  const { message, session, storage, domain } = config
+  const { message, session, domain } = config
   const messaging = buildMessages({
     database,
     now: Date.now,
     random: Math.random,
     newId: randomUUID,
-    policy: { ...message, storageDefault: storage.default, alone: config.database.url === undefined },
+    policy: { ...message, alone: config.database.url === undefined },
+    stores: (said, storable) => policy.storesBy(said, storable),
+    mayStore: (said) => policy.mayStore(said),
     subscriberOf: (aor) => subscribers.find(aor),
     devicesOf: (owner) => bindings.of(owner),
     knownDevices: (owner) => bindings.devicesKnown(owner),
@@ -35,8 +40,10 @@ export function buildMessaging(parts: Parts, { edge, peers, endpoints, settings 
     isLocal: (host) => host === domain,
     isTrustedPeer: (host) => isTrustedPeer(host, config, peers),
     ownUri: () => `sip:${domain}`,
+    mark: (owner, ids, flag) => parts.mailboxes.change(owner, ids, { add: [flag] }),
     log: log.child({ part: 'messages' }),
     onBatch: (name, size) => metrics.batch(name, size),
+    history: historyOptions(parts),
   })
   const messages = messaging.controller
   metrics.queueDepth('messages', () => messages.underWay)
@@ -46,6 +53,21 @@ export function buildMessaging(parts: Parts, { edge, peers, endpoints, settings 
     metrics.counter(`parley_messages_${name}_total`, help, () => messages.counts[name])
   }
   return messaging
+}
+
+/** What is stored goes into mailboxes, as far as they have room. */
+function historyOptions({ config, log, metrics, mailboxes }: Parts) {
+  const { maxBytes, maxObjects, languages } = config.storage
+  let refused = 0
+  metrics.counter('parley_mailbox_full_total', 'Messages not stored as the mailbox is full', () => refused)
+  return {
+    ...{ maxBytes, maxObjects, languages: searchedIn(languages) },
+    changed: (owner: number) => mailboxes.changed(owner),
+    full: (owner: number) => {
+      refused += 1
+      log.warn({ part: 'messages', owner }, 'not stored: the mailbox is full')
+    },
+  }
 }
 
 const outcomes = {

@@ -1,6 +1,7 @@
 import type { AddressRanges } from '../config/address-ranges.ts'
 import type { Config } from '../config/config.ts'
 import type { Database } from '../database/index.ts'
+import type { Mailboxes } from '../enablers/message-store/index.ts'
 import type { Usage } from '../media/msrp/index.ts'
 import type { Alarms, Log, Metrics } from '../operations/index.ts'
 import { readUri } from '../protocols/sip/uri.ts'
@@ -17,6 +18,7 @@ export interface Parts {
   readonly subscribers: Subscribers
   readonly bindings: Bindings
   readonly barred: Barred
+  readonly mailboxes: Mailboxes
 }
 
 /** How much of a bounded resource is taken, was taken at the most, and there is. */

@@ -1,8 +1,10 @@
 import { AddressRanges } from '../config/address-ranges.ts'
 import type { Config } from '../config/config.ts'
-import { isDispositionNotification, type MessageController } from '../controllers/message/index.ts'
+import { isDispositionNotification, isRevocation, type MessageController } from '../controllers/message/index.ts'
 import type { SessionController } from '../controllers/session/index.ts'
+import type { StorageController } from '../controllers/storage/index.ts'
 import type { Nodes } from '../database/index.ts'
+import { isStoreEvent } from '../enablers/message-store/devices/index.ts'
 import type { PublicationServer } from '../enablers/presence/index.ts'
 import type { Documents } from '../enablers/xdm/index.ts'
 import type { SipEdge } from '../signalling/edge/sip-edge.ts'
@@ -15,9 +17,12 @@ import { SignalManager } from '../signalling/manager/signal-manager.ts'
 import { Registrar } from '../signalling/registrar/index.ts'
 import type { Subscriptions } from '../signalling/subscriptions/index.ts'
 import { startNodes } from './data.ts'
+import { buildDevices, type Devices } from './devices.ts'
 import { buildEdge } from './edge.ts'
 import { Endpoints } from './endpoints.ts'
+import { settleWhatIsSeen } from './fetched.ts'
 import { buildLargeMessages, type LargeMessages } from './large-messages.ts'
+import { startRetention } from './mailboxes.ts'
 import { type Media, startMedia } from './media.ts'
 import { buildMessaging, type Messaging } from './messaging.ts'
 import type { Parts } from './parts.ts'
@@ -25,6 +30,7 @@ import { buildPresence } from './presence.ts'
 import { buildSessions } from './sessions.ts'
 import { buildSettings } from './settings.ts'
 import type { Started } from './started.ts'
+import { buildStorage, buildStoragePolicy } from './storage.ts'
 import { buildSubscriptions } from './subscriptions.ts'
 import { readTls } from './tls.ts'
 
@@ -33,6 +39,7 @@ const flowTimerSeconds = 120
 export interface Signalling {
   readonly edge: SipEdge
   readonly messaging: Messaging
+  readonly devices: Devices
   readonly media: Media
   readonly sessions: SessionController
   readonly nodes: Nodes
@@ -52,14 +59,21 @@ export async function buildSignalling(parts: Parts, documents: Documents, starte
   const endpoints = new Endpoints(media)
   const addresses = buildAddresses(config, edge)
   const settings = buildSettings(parts, documents, addresses, started)
-  const messaging = buildMessaging(parts, { edge, peers, endpoints, settings })
+  startRetention(parts, settings, started)
+  const policy = buildStoragePolicy(config, settings)
+  const messaging = buildMessaging(parts, { edge, peers, endpoints, settings, policy })
   started.add(() => messaging.controller.close())
+  settleWhatIsSeen(parts, messaging, settings, started)
   const nodes = await startNodes(config, parts.database, parts.log, started)
   const messages = messaging.controller
-  const sessions = buildSessions(parts, { edge, peers, media, endpoints, messages, nodes, settings })
+  const storage = await buildStorage(parts, { edge, addresses, policy, messages, sessions: () => sessions }, started)
+  const sessions: SessionController = buildSessions(parts, {
+    ...{ edge, peers, media, endpoints, messages, nodes, settings, storage },
+  })
   started.add((signal) => sessions.close(signal))
-  const largeMessages = buildLargeMessages(parts, { media, endpoints, messaging, sessions, settings })
+  const largeMessages = buildLargeMessages(parts, { media, endpoints, messaging, sessions, settings, policy })
   started.add((signal) => largeMessages.close(signal))
+  const devices = buildDevices(parts, { edge, addresses, settings, endpoints }, started)
   const authentication = await buildAuthentication(parts)
   const subscriptions = buildSubscriptions(parts, { edge, nodes }, started)
   const manager = await buildManager(parts, {
@@ -67,6 +81,8 @@ export async function buildSignalling(parts: Parts, documents: Documents, starte
     messages: messaging.controller,
     sessions,
     largeMessages,
+    storage,
+    devices,
     addresses,
     authentication,
     subscriptions,
@@ -76,7 +92,7 @@ export async function buildSignalling(parts: Parts, documents: Documents, starte
   edge.serveInvites((invitation) => manager.handleInvitation(invitation))
   edge.onFlowClosed((flow) => bindings.flowClosed(flow))
   started.add((signal) => edge.drain(signal))
-  return { edge, messaging, media, sessions, nodes, peers, addresses, authentication, subscriptions }
+  return { edge, messaging, devices, media, sessions, nodes, peers, addresses, authentication, subscriptions }
 }
 
 const isOwnHost =
@@ -92,6 +108,8 @@ interface Surroundings {
   readonly messages: MessageController
   readonly sessions: SessionController
   readonly largeMessages: LargeMessages
+  readonly devices: Devices
+  readonly storage: StorageController
   readonly addresses: Addresses
   readonly authentication: Authentication
   readonly subscriptions: Subscriptions
@@ -100,7 +118,18 @@ interface Surroundings {
 
 async function buildManager(parts: Parts, around: Surroundings): Promise<SignalManager> {
   const { config, subscribers, bindings } = parts
-  const { edge, messages, sessions, largeMessages, addresses, authentication, subscriptions, presence } = around
+  const {
+    edge,
+    messages,
+    sessions,
+    largeMessages,
+    storage,
+    devices,
+    addresses,
+    authentication,
+    subscriptions,
+    presence,
+  } = around
   const { domain } = config
   const identity = buildIdentity(parts, addresses, authentication)
   const registrar = buildRegistrar(parts, around)
@@ -112,6 +141,9 @@ async function buildManager(parts: Parts, around: Surroundings): Promise<SignalM
   })
   return new SignalManager({
     isDispositionNotification,
+    isRevocation,
+    isStoreEvent,
+    isForStorage: ({ uri }) => addresses.of(uri) === storage.address,
     senderOf: (request) => identity.senderOf(request),
     addressOf: (uri) => addresses.of(uri),
     domain,
@@ -119,11 +151,15 @@ async function buildManager(parts: Parts, around: Surroundings): Promise<SignalM
       registration: (request) => registrar.handleRegister(request),
       capabilities: (request) => capabilities.handleOptions(request),
       notification: (request) => messages.handleNotification(request),
-      messageToMany: (request) => messages.handleMessageToMany(request),
-      pagerMessage: (request) => messages.handlePagerMessage(request),
+      revocation: (request) => messages.handleRevocation(request),
+      messageToMany: (request) => devices.copies.after(request, messages.handleMessageToMany(request)),
+      storeEvent: (request) => devices.events.handle(request),
+      pagerMessage: (request) => devices.copies.after(request, messages.handlePagerMessage(request)),
       subscription: (request) => subscriptions.handleSubscribe(request),
       publication: (request) => presence.handlePublish(request),
+      refer: (request) => storage.handleRefer(request),
       session: (invitation, sender, recipient) => sessions.handleInvitation(invitation, sender, recipient),
+      storeEvents: (invitation, sender, recipient) => devices.sessions.handleInvitation(invitation, sender, recipient),
       largeMessage: (invitation, sender, recipient) => largeMessages.handleInvitation(invitation, sender, recipient),
     },
   })
@@ -155,15 +191,16 @@ function buildIdentity({ config, subscribers }: Parts, addresses: Addresses, aut
 }
 
 function buildRegistrar({ config, subscribers, bindings, barred }: Parts, around: Surroundings): Registrar {
-  const { edge, messages, addresses } = around
+  const { edge, messages, addresses, devices } = around
   return new Registrar({
     subscriberOf: (aor) => subscribers.find(aor),
     addressOf: (uri) => addresses.of(uri),
     isOwnHost: isOwnHost(config, edge),
     bindings,
     serviceRoute: ({ transport }) => `<${edge.ownUri(transport)};lr>`,
-    registered: (_owner, binding, waiting) => {
-      if (waiting) messages.deviceRegistered(binding)
+    registered: (_owner, binding, waiting, returned) => {
+      if (waiting) messages.deviceRegistered(binding, returned)
+      devices.synchroniser.deviceRegistered(binding)
     },
     barredFor: (owner) => barred.wait(owner),
     now: Date.now,

@@ -1,3 +1,4 @@
+import { readToken, type UserDoor } from '../enablers/access/index.ts'
 import {
   AccessPoint,
   type ApplicationUsage,
@@ -88,10 +89,11 @@ function usagesOver(
 /** The doors to the documents: XCAP over HTTP, and SUBSCRIBE for their changes. */
 export function buildXdm(
   parts: Parts,
-  { authentication, addresses, peers, subscriptions }: Signalling,
+  { addresses, peers, subscriptions }: Signalling,
   documents: Documents,
+  door: UserDoor,
   started: Started,
-): HttpRoutes {
+): { readonly routes: HttpRoutes; readonly xcap: XcapServer } {
   const { config, database, subscribers } = parts
   const addressOf = (uri: string) => addresses.of(uri)
   const search = new DocumentSearch(database)
@@ -113,12 +115,12 @@ export function buildXdm(
   const server = new XcapServer({ documents, usages: all, schemas: validator, ownerOf: principalOf, granted, root })
   const token = new AdminToken(config.admin.token, Date.now)
   const access = new AccessPoint({
-    prove: (claim) => authentication.prove(claim),
+    userOf: (sent) => door.principalOf(sent, 'xcap'),
     checkOperator: (authorization, address) => token.check(authorization, address),
-    principalById,
+    isUserToken: (text) => readToken(text) !== undefined,
     principalOf,
     trusts: (address) => peers.includes(address),
   })
   const searches = new SearchServer({ search, documents, usages, schemas: validator, principalById, granted })
-  return xcapRoutes({ access, server, search: searches })
+  return { routes: xcapRoutes({ access, server, search: searches }), xcap: server }
 }

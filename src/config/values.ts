@@ -124,6 +124,13 @@ export function readAddressAndPort(value: string): { address: string; port: numb
   return known && port <= 65_535 ? { address, port } : undefined
 }
 
+/** A name of a=rtpmap (RFC 8866 §6.6); names compare without regard to case. */
+export const readCodec = (value: string): string | undefined =>
+  /^[\w!#$%&'*+.^`{|}~-]{1,64}$/.test(value) ? value.toLowerCase() : undefined
+
+/** A name as one segment of a path. */
+export const readStoreName = (value: string): string | undefined => (/^[\w.-]{1,64}$/.test(value) ? value : undefined)
+
 /** `40000-49999`. */
 export function readPortRange(value: string): PortRange | undefined {
   const [, first, last] = /^(\d{1,5})-(\d{1,5})$/.exec(value)?.map(Number) ?? []
@@ -178,3 +185,17 @@ export function readWebhook(written: string): string | undefined {
   const url = URL.canParse(written) ? new URL(written) : undefined
   return url?.protocol === 'https:' || url?.protocol === 'http:' ? url.href : undefined
 }
+
+/** What paths are put behind: no query, and no slash at the end. */
+export function readBaseUrl(written: string): string | undefined {
+  const url = URL.canParse(written) ? new URL(written) : undefined
+  const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:'
+  return isWeb && url.search === '' && url.hash === '' ? url.href.replace(/\/+$/, '') : undefined
+}
+
+/** A SIP address, with or without a user part, and nothing besides. */
+export const readTextSearch = (value: string): string | undefined =>
+  /^[a-z_][a-z0-9_]{0,62}$/.test(value) ? value : undefined
+
+export const readSipUri = (value: string): string | undefined =>
+  /^sip:([\w.!~*'()%&=+$-]{1,64}@)?[\w.-]{1,253}$/.test(value) ? value : undefined

@@ -78,17 +78,25 @@ export class Alarms {
   }
 
   async #send(webhook: string, raised: RaisedAlarm): Promise<void> {
+    const within = new AbortController() // AbortSignal.any() forgets its timeouts when memory is collected
+    const stop = () => within.abort()
+    const timer = setTimeout(stop, postWithin)
+    this.#stopped.signal.addEventListener('abort', stop)
     try {
+      if (this.#stopped.signal.aborted) stop()
       const response = await fetch(webhook, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(raised),
-        signal: AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(postWithin)]),
+        signal: within.signal,
       })
       await response.body?.cancel()
       if (!response.ok) this.#needs.log.warn({ status: response.status }, 'the alarm webhook refused an alarm')
     } catch (err) {
       this.#needs.log.warn({ err }, 'an alarm was not posted')
+    } finally {
+      clearTimeout(timer)
+      this.#stopped.signal.removeEventListener('abort', stop)
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { ConfigurationFault } from '../failure.ts'
@@ -20,6 +21,12 @@ interface HttpLimits {
 }
 
 const usualLimits: HttpLimits = { bodyBytes: 65_536, connections: 512, requestTime: 15_000, idleTime: 30_000 }
+
+/** `config` of a route. */
+export interface RouteConfig {
+  /** The part itself sees to it that the body of the request comes. */
+  readonly takesItsTime?: true
+}
 
 /** Routes of one part, in a scope of their own: hooks and content types stay inside. */
 export type HttpRoutes = (app: FastifyInstance) => Promise<void>
@@ -67,7 +74,7 @@ export class HttpServer {
   #build(limits: HttpLimits): FastifyInstance {
     const app = fastify({
       bodyLimit: limits.bodyBytes,
-      requestTimeout: limits.requestTime,
+      requestTimeout: 0, // a body that is read as it comes may take its time; `hurry` looks at the others
       keepAliveTimeout: limits.idleTime,
       connectionTimeout: Math.max(limits.idleTime, limits.requestTime),
       http: { headersTimeout: limits.requestTime },
@@ -76,6 +83,9 @@ export class HttpServer {
     })
     app.server.maxConnections = limits.connections
     app.removeContentTypeParser('text/plain') // what no schema describes is refused with 415, not handed on unchecked
+    app.addHook('onRequest', async ({ raw, routeOptions }) => {
+      if ((routeOptions.config as RouteConfig).takesItsTime !== true) hurry(raw, limits.requestTime)
+    })
     app.addHook('onRoute', ({ method, url }) => {
       for (const each of [method].flat()) this.#routes.push({ method: each, path: patternOf(url) })
     })
@@ -99,6 +109,14 @@ export class HttpServer {
     const allow = allowed.join(', ')
     throw new HttpProblem(405, 'Method not allowed', `${allow} may be used here`, { allow })
   }
+}
+
+/** Cuts the connection of a request of which the body does not come. */
+function hurry(request: IncomingMessage, within: number): void {
+  const { headers } = request
+  if (headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0) return
+  const timer = setTimeout(() => request.socket.destroy(), within)
+  for (const over of ['end', 'close']) request.once(over, () => clearTimeout(timer))
 }
 
 function patternOf(url: string): RegExp {

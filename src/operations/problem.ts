@@ -47,6 +47,11 @@ const titles = {
   'not-found': [404, 'Not found'],
   'not-acceptable': [422, 'Not acceptable'],
   'size-exceeded': [413, 'Too large'],
+  'object-unknown': [404, 'No such object'],
+  'folder-unknown': [404, 'No such folder'],
+  'mailbox-full': [507, 'Mailbox full'],
+  'not-permitted': [403, 'Not permitted'],
+  'cursor-gone': [410, 'Too old'],
 } as const satisfies Record<Condition, readonly [number, string]>
 
 /** What an answer says of `err`: its problem and header fields. Undefined: a bug, of which the client learns nothing. */

@@ -2,10 +2,14 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { embeddedUrl, openDatabase } from '../../src/database/index.ts'
+import { type Mailboxes, rootId } from '../../src/enablers/message-store/index.ts'
 import { passwordOf } from '../support/add-users.ts'
 import { messageIdOf } from '../support/cpim-text.ts'
 import { eventually } from '../support/eventually.ts'
+import { mailboxesOn } from '../support/mailbox.ts'
 import { Phone } from '../support/phone.ts'
+import { quiet } from '../support/quiet-log.ts'
 import type { SipText } from '../support/sip-text.ts'
 import { startSipp } from '../support/sipp.ts'
 import { prepareServer, type SpawnedServer } from '../support/spawn-server.ts'
@@ -15,11 +19,12 @@ import { readTrace, type TracedCall } from './sipp-trace.ts'
 const rounds = 10
 const rate = 150
 
-/** The server as a process, on its embedded Postgres, with bob and carol. */
+/** The server as a process, on its embedded Postgres, with alice, bob and carol, who keep what they send and get. */
 async function startProcess(): Promise<SpawnedServer> {
-  const server = await prepareServer({ settings: { 'sip.trustedPeers': '127.0.0.1', 'sip.trustFrom': 'true' } })
+  const settings = { 'sip.trustedPeers': '127.0.0.1', 'sip.trustFrom': 'true', 'storage.default': 'always' }
+  const server = await prepareServer({ settings })
   const file = join(server.dataDir, 'users.csv')
-  const lines = ['bob', 'carol'].map((user) => `sip:${user}@parley.test,${passwordOf(user)}`)
+  const lines = ['alice', 'bob', 'carol'].map((user) => `sip:${user}@parley.test,${passwordOf(user)}`)
   await writeFile(file, `uri,password\n${lines.join('\n')}\n`)
   const imported = await server.run('user', 'import', file)
   if (imported.code !== 0) throw new Error(imported.errors)
@@ -62,6 +67,50 @@ function inFlight(call: TracedCall | undefined, firstAt: number, kills: readonly
   return kills.some((kill) => call.sentAt <= kill && kill <= end)
 }
 
+interface Kept {
+  /** How many objects there are, by imdn.Message-ID. */
+  readonly copies: ReadonlyMap<string, number>
+}
+
+/** What a client of each user learns that begins with nothing; the counts of the mailbox have to be those of what it holds. */
+async function mailboxesOf(server: SpawnedServer): Promise<[alice: Kept, bob: Kept, carol: Kept]> {
+  const database = await openDatabase({ url: (await embeddedUrl(server.dataDir)) ?? '' }, quiet)
+  const mailboxes = mailboxesOn({ database })
+  try {
+    const users = await database.query<{ id: number }>(
+      { name: '', text: 'select id from subscribers order by username' },
+      [],
+    )
+    const all: Kept[] = []
+    for (const { id } of users) all.push(await listBySequence(mailboxes, id))
+    return all as [Kept, Kept, Kept]
+  } finally {
+    mailboxes.close()
+    await database.close()
+  }
+}
+
+async function listBySequence(mailboxes: Mailboxes, owner: number): Promise<Kept> {
+  const copies = new Map<string, number>()
+  let [objects, bytes, unread] = [0, 0, 0]
+  for (let since = 0, begun: number | undefined; ; ) {
+    const page = await mailboxes.changes(owner, since, 500, begun === undefined ? {} : { begun })
+    for (const { correlationId = '', size, flags } of page.objects) {
+      copies.set(correlationId, (copies.get(correlationId) ?? 0) + 1)
+      objects += 1
+      bytes += size
+      if (!flags.includes('\\Seen')) unread += 1
+    }
+    expect(page.removedObjects).toEqual([])
+    begun = page.begun
+    since = page.upTo
+    if (!page.more) break
+  }
+  expect(await mailboxes.state(owner)).toMatchObject({ objects, bytes })
+  expect(await mailboxes.folderSizes(owner, rootId, true)).toEqual({ objects, bytes, unread })
+  return { copies }
+}
+
 describe.skipIf(!isInstalled('sipp'))('a server that is killed', () => {
   test(`${rounds} times under load loses no message that it acknowledged`, { timeout: 300_000 }, async () => {
     await using server = await startProcess()
@@ -100,6 +149,15 @@ describe.skipIf(!isInstalled('sipp'))('a server that is killed', () => {
       expect(new Set(some.map(messageIdOf))).toEqual(new Set([`id-of-${callId}`]))
       const firstAt = copies.firstAt.get(callId) ?? 0
       expect(inFlight(calls.get(callId), firstAt, kills), `${callId} came twice`).toBe(true)
+    }
+    const [alice, ofBob, ofCarol] = await mailboxesOf(server)
+    for (const { copies } of [alice, ofBob, ofCarol]) {
+      expect([...copies].filter(([, count]) => count > 1)).toEqual([])
+    }
+    for (const callId of acknowledged) {
+      const id = `id-of-${callId}`
+      expect(alice.copies.get(id), `the sender's copy of ${callId}`).toBe(1)
+      expect((ofBob.copies.get(id) ?? 0) + (ofCarol.copies.get(id) ?? 0), `the recipient's copy of ${callId}`).toBe(1)
     }
     process.stdout.write(
       `killed ${rounds} times: ${calls.size} messages sent, ${acknowledged.length} acknowledged, ${missing().length} lost, ` +

@@ -16,6 +16,7 @@ function standIns(): Omit<AdminNeeds, 'log'> & { readonly done: string[] } {
   return {
     done,
     alarms: { list: () => [], clear: () => 0 },
+    waiting: { reject: async (_owner, message) => void done.push(`reject ${message}`) },
     subscribers: {
       find: async (aor) => find(aor),
       add: async ({ uri, name = '' }) => {
@@ -146,6 +147,11 @@ const good: Readonly<Record<string, readonly [request: string, body: unknown, st
   dropBindings: ['DELETE /bindings?user=sip:alice@parley.test&key=k1', undefined, 200],
   listDeferred: ['GET /deferred', undefined, 200],
   removeDeferred: ['DELETE /deferred?user=sip:alice@parley.test', undefined, 200],
+  rejectDeferred: [
+    'POST /deferred/reject?user=sip:alice@parley.test&message=00000000-0000-4000-8000-000000000001',
+    undefined,
+    204,
+  ],
   findMessage: [`GET /messages/${m1}?content=true`, undefined, 200],
   removeMessage: [`DELETE /messages/${m1}`, undefined, 200],
 }
@@ -210,6 +216,7 @@ test('changes reach the parts that own the data, and the log says which, without
     `message 1 ${m1}`,
     `message 2 ${m1}`,
     'password sip:alice@parley.test long enough',
+    `reject ${m1}`,
     'remove sip:alice@parley.test',
     `settle ${m1}`,
     `settle ${m1}`,

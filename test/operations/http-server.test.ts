@@ -89,6 +89,28 @@ test('a connection over the limit is closed, and one that never finishes its req
   await slowClosed
 })
 
+test('a request of which the body does not come is cut, but for a route that takes its time', async () => {
+  const echo = async (request: { body: unknown }) => ({ got: String(request.body) })
+  const routes: HttpRoutes = async (app) => {
+    app.addContentTypeParser('text/plain', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+    app.post('/hurried', echo)
+    app.post('/patient', { config: { takesItsTime: true } }, echo)
+  }
+  const { port } = await startHttp(routes, { requestTime: 150, idleTime: 30_000 })
+  const begin = (path: string) => {
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    onTestFinished(() => void socket.destroy())
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nab`)
+    return socket
+  }
+  const [hurried, patient] = [begin('/hurried'), begin('/patient')]
+  hurried.resume()
+  await new Promise((resolve) => hurried.once('close', resolve))
+  const answer = new Promise<Buffer>((resolve) => patient.once('data', resolve))
+  patient.write('cd')
+  expect(String(await answer)).toContain('{"got":"abcd"}')
+})
+
 test('closing lets a request finish, and cuts it when time is up', async () => {
   let finish = () => {}
   const begun: (() => void)[] = []

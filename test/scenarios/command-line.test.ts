@@ -105,6 +105,25 @@ describe('chat', () => {
     }
   })
 
+  test('a line without end is not gathered: it is said that it is too long, and what comes after it is sent', async () => {
+    await using server = await spawnServer({ settings: { ...demoMode, 'sip.listen': 'tcp:127.0.0.1:0' } })
+    const bob = server.begin('chat', 'bob', '--json', ...at(server))
+    await bob.said('waits for somebody')
+    const alice = server.begin('chat', 'alice', 'bob', ...at(server))
+    expect(await alice.line()).toMatch(/is here/)
+    const before = alice.memory()
+    for (let mebibytes = 0; mebibytes < 256; mebibytes++) await alice.typeOn('x'.repeat(2 ** 20))
+    expect(alice.memory() - before).toBeLessThan(128 * 2 ** 20)
+    alice.type('')
+    expect(await alice.line()).toBe('✗ not sent: the line is longer than 1 MiB')
+    alice.type('hello')
+    expect(await alice.line()).toBe('✓ hello')
+    expect(JSON.parse(await bob.line())).toMatchObject({ event: 'established' })
+    expect(JSON.parse(await bob.line())).toMatchObject({ event: 'message', text: 'hello' })
+    alice.endInput()
+    expect([await alice.ended, await bob.ended]).toEqual([1, 0])
+  })
+
   test('who is not there, and who is nobody, is said, and the command ends with 1', async () => {
     await using server = await spawnServer({ settings: { ...demoMode, 'session.absent': 'refuse' } })
     const absent = await server.run('chat', 'alice', 'bob', ...at(server))

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { chatSdp, sdpAttribute } from './chat-sdp.ts'
 import { type ClientOptions, MsrpClient } from './msrp-client.ts'
-import type { Phone } from './phone.ts'
+import type { HeaderFields, Phone } from './phone.ts'
 import { type PhoneDialog, PlacedCall, ReceivedCall } from './phone-call.ts'
 import type { TestServer } from './start-server.ts'
 
@@ -76,11 +76,12 @@ export async function agreeOnChat(
   server: TestServer,
   [caller, callee]: readonly [Phone, Phone],
   [nearOptions, farOptions]: readonly [EndOptions?, EndOptions?] = [],
+  { ofInvite = {}, ofAnswer = {} }: { readonly ofInvite?: HeaderFields; readonly ofAnswer?: HeaderFields } = {},
 ): Promise<ChatPair> {
   const [near, far] = [await ChatEnd.open(server, nearOptions), await ChatEnd.open(server, farOptions ?? nearOptions)]
-  const placed = new PlacedCall(caller, callee.aor, { sdp: near.sdp })
+  const placed = new PlacedCall(caller, callee.aor, { sdp: near.sdp, headers: ofInvite })
   const received = await ReceivedCall.next(callee)
-  const answering = received.answer(far.sdp)
+  const answering = received.answer(far.sdp, ofAnswer)
   const { response, dialog } = await placed.answered()
   near.to = sdpAttribute(response.text, 'path') ?? ''
   far.to = sdpAttribute(received.invite.text, 'path') ?? ''

@@ -1,21 +1,8 @@
+import type { Attempt, Door } from './door.ts'
 import { PhoneSubscription, type SubscribeOptions } from './phone-subscription.ts'
 import { presence, type Resident } from './residents.ts'
-import type { SipText } from './sip-text.ts'
+import { storeDoors } from './store-doors.ts'
 import type { XcapAnswer } from './xcap-client.ts'
-
-/** What came of an attempt: the answers, and what else was told. */
-export interface Attempt {
-  readonly answers: readonly (Pick<SipText, 'status' | 'text'> | Pick<XcapAnswer, 'status' | 'text'>)[]
-  readonly told?: readonly SipText[]
-}
-
-/** A way by which one user may try to get at what another one keeps. */
-export interface Door {
-  readonly name: string
-  /** The statuses that there may be. */
-  readonly answers: readonly number[]
-  enter(intruder: Resident, victim: Resident): Promise<Attempt>
-}
 
 type Documents = (intruder: Resident, path: string, type: string) => Promise<XcapAnswer>
 
@@ -172,4 +159,4 @@ const others: readonly Door[] = [
 ]
 
 /** Every way there is; whoever makes another adds it. */
-export const doors: readonly Door[] = [...xcap, ...subscriptions, ...others]
+export const doors: readonly Door[] = [...xcap, ...subscriptions, ...others, ...storeDoors]

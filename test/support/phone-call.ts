@@ -24,6 +24,12 @@ export class PhoneDialog {
     this.#target = target
   }
 
+  /** The tags of this phone and of the other end. */
+  get tags(): readonly [local: string, remote: string] {
+    const tagOf = (value: string) => /;tag=([^;]+)/.exec(value)?.[1] ?? ''
+    return [tagOf(this.#local), tagOf(this.#remote)]
+  }
+
   /** A request in the dialog; resolves with its final response. */
   request(method: string, said: Said = {}): Promise<SipText> {
     return this.#phone.request(method, this.#target, this.#options(said))

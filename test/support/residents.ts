@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import type { Phone } from './phone.ts'
 import { PhoneSubscription } from './phone-subscription.ts'
 import type { TestServer } from './start-server.ts'
+import { type StoredThings, storeThings } from './stored-things.ts'
 import { XcapClient } from './xcap-client.ts'
 
 /** A user who keeps something of every kind at the server, each with a word in it that nobody else may see. */
@@ -19,6 +20,7 @@ export interface Resident {
   readonly subscription: PhoneSubscription
   /** Paths of their documents. */
   readonly documents: readonly KeptDocument[]
+  readonly stored: StoredThings
 }
 
 export interface KeptDocument {
@@ -31,8 +33,9 @@ const policy = 'application/auth-policy+xml'
 const oma = 'org.openmobilealliance'
 
 export async function moveIn(server: TestServer, user: string): Promise<Resident> {
-  const phone = await server.online(user)
   const secret = `secret-of-${user}`
+  const stored = await storeThings(server, user, secret)
+  const phone = await server.online(user)
   const list = server.aor(`friends-of-${user}`)
   const documents = documentsOf(phone.aor, secret, list)
   const xcap = new XcapClient(server, user)
@@ -58,6 +61,7 @@ export async function moveIn(server: TestServer, user: string): Promise<Resident
     list,
     subscription,
     documents,
+    stored,
   }
 }
 

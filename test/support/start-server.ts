@@ -132,6 +132,7 @@ export class TestServer {
 
   /** Stops the server and leaves its database, for one that comes after it. */
   async stop(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve)) // phones send the answers that they owe; the server waits for them
     for (const phone of this.#phones) phone.close()
     await this.app.close() // once is enough, and a second time does no harm
     await this.daemon?.close()

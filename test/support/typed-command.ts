@@ -1,5 +1,6 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
 /** A command with a pipe to type into, whose lines are read as they come. */
@@ -30,6 +31,18 @@ export class TypedCommand {
 
   type(line: string): void {
     this.#child.stdin.write(`${line}\n`)
+  }
+
+  /** Types without an end of line; resolves when there is room for more. */
+  async typeOn(text: string): Promise<void> {
+    const { stdin } = this.#child
+    if (!stdin.write(text)) await once(stdin, 'drain')
+  }
+
+  /** Bytes of it that are in memory. */
+  memory(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')
+    return 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1])
   }
 
   endInput(): void {

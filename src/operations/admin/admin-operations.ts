@@ -26,6 +26,8 @@ export interface AdminNeeds {
   readonly deferred: { settle(keys: readonly DeferredKey[]): Promise<void> }
   /** Removes a copy that nothing waits for any more. */
   readonly messages: { remove(owner: number, id: string): Promise<unknown> }
+  /** Messages as their recipients handle them. */
+  readonly waiting: { reject(owner: number, message: string): Promise<void> }
   readonly searches: {
     users(options: PageOptions): Promise<Page<User>>
     bindings(options: PageOptions): Promise<Page<BindingEntry>>
@@ -127,6 +129,14 @@ export class AdminOperations {
     if (removed === 0 && message !== undefined) throw new Failure('not-found', 'nothing of that message waits')
     this.#log.info({ aor: owner.identities[0], removed }, 'deliveries given up')
     return { removed }
+  }
+
+  async rejectDeferred(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { user, message } = request.query as { user: string; message: string }
+    const owner = await this.#subscriber(user)
+    await this.#needs.waiting.reject(owner.id, message)
+    this.#log.info({ aor: owner.identities[0], message }, 'a message that waits was rejected')
+    reply.code(204)
   }
 
   async findMessage(request: FastifyRequest): Promise<object> {

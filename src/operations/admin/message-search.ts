@@ -112,7 +112,7 @@ const searchSql = (condition: string, owner: number | undefined) => `
   select i.uri as "user", m.owner, m.id, m.direction, m.peer, m.arrived, m.stored, m.request
   from messages m
   left join identities i on i.subscriber = m.owner and i.position = 0
-  where ${condition} ${owner === undefined ? '' : 'and m.owner = ?'}
+  where m.request is not null and ${condition} ${owner === undefined ? '' : 'and m.owner = ?'}
   limit ?`
 
 function requestIn({ request, id }: MessageRow): SipRequest {

@@ -31,8 +31,15 @@ export async function chat(needs: Needs, { operands, options }: Arguments): Prom
   })
 }
 
-const withinSeconds = (stopped: AbortSignal, seconds: number) =>
-  AbortSignal.any([stopped, AbortSignal.timeout(1000 * seconds)])
+/** Not by AbortSignal.any(), which forgets its timeouts when memory is collected. */
+function withinSeconds(stopped: AbortSignal, seconds: number): AbortSignal {
+  const within = new AbortController()
+  const stop = () => within.abort()
+  setTimeout(stop, 1000 * seconds).unref()
+  if (stopped.aborted) stop()
+  stopped.addEventListener('abort', stop, { once: true })
+  return within.signal
+}
 
 /** What comes as pager message is shown as well: the other one may have no chats. */
 function show(client: Client, event: 'message' | 'notification', conversation: Conversation): void {

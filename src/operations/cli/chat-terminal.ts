@@ -1,4 +1,6 @@
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from 'node:readline'
+import { Transform } from 'node:stream'
+import { LineSplitter } from '../../protocols/lines/line-splitter.ts'
 import type { Output } from './output.ts'
 
 /** Where lines are typed. */
@@ -11,7 +13,12 @@ interface Needs {
   readonly screen: NodeJS.WritableStream | undefined
   /** Keys were pressed; whether something is typed and not sent. */
   readonly onTyping: (something: boolean) => void
+  /** A line was longer than `mostOfLine`, and is not among those that are typed. */
+  readonly onTooLong: () => void
 }
+
+/** Bytes of a line: no message of this client is longer. */
+const mostOfLine = 1024 ** 2
 
 const prompt = '> '
 
@@ -20,12 +27,14 @@ export class ChatTerminal {
   readonly #needs: Needs
   readonly #lines: Interface
   #isClosed = false
+  #pipe: Transform | undefined
 
   constructor(needs: Needs) {
     const { input, screen, onTyping } = needs
     this.#needs = needs
+    if (screen === undefined) this.#pipe = input.pipe(wholeLines(needs.onTooLong))
     this.#lines = createInterface({
-      input,
+      input: this.#pipe ?? input,
       ...(screen && { output: screen }),
       terminal: screen !== undefined,
       prompt,
@@ -65,6 +74,9 @@ export class ChatTerminal {
     this.#clear()
     this.#isClosed = true
     this.#lines.close()
+    if (this.#pipe === undefined) return
+    this.#needs.input.unpipe(this.#pipe)
+    this.#needs.input.pause()
   }
 
   #clear(): void {
@@ -79,3 +91,26 @@ export class ChatTerminal {
     if (this.#needs.screen !== undefined && !this.#isClosed) this.#lines.prompt(true)
   }
 }
+
+/** Passes on what is complete: a line without end is not gathered by whoever reads lines. */
+function wholeLines(onTooLong: () => void): Transform {
+  const splitter = new LineSplitter(mostOfLine)
+  const passOn = (stream: Transform, lines: Iterable<Buffer | undefined>) => {
+    for (const line of lines) {
+      if (line === undefined) onTooLong()
+      else stream.push(Buffer.concat([line, newline]))
+    }
+  }
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      passOn(this, splitter.read(chunk))
+      done()
+    },
+    flush(done) {
+      passOn(this, splitter.end())
+      done()
+    },
+  })
+}
+
+const newline = Buffer.from('\n')

@@ -24,6 +24,14 @@ export const ownOptions = {
   server: { type: 'string', value: 'URI', meaning: 'where the server is, such as sip:127.0.0.1:5060;transport=tcp' },
   wait: { type: 'boolean', meaning: 'wait until the recipient has the message, 30 s at most' },
   count: { type: 'string', value: 'N', meaning: 'end after N messages' },
+  format: {
+    type: 'string',
+    value: 'FORMAT',
+    meaning: 'jsonl (the default; nothing is lost) or mbox (for mail readers)',
+  },
+  out: { type: 'string', value: 'FILE', meaning: 'write to a file, in place of standard output' },
+  strict: { type: 'boolean', meaning: 'import nothing of a file that has a bad line' },
+  yes: { type: 'boolean', meaning: 'do not ask' },
   seconds: { type: 'string', value: 'N', meaning: 'end after N seconds' },
 } as const satisfies Record<string, Option>
 
@@ -49,6 +57,24 @@ export const commands = [
   { name: 'user remove', operands: ['URI'], options: [], meaning: 'remove a user and all that is kept for them' },
   { name: 'user password', operands: ['URI'], options: ['password'], meaning: 'set a password' },
   { name: 'user import', operands: ['FILE'], options: [], meaning: 'add users from CSV: uri,password,tel,name' },
+  {
+    name: 'store export',
+    operands: ['USER'],
+    options: ['format', 'out'],
+    meaning: 'write out all that a user has stored',
+  },
+  {
+    name: 'store import',
+    operands: ['USER', 'FILE'],
+    options: ['strict'],
+    meaning: 'add what was exported, of this user or another; what is there stays as it is',
+  },
+  {
+    name: 'store erase',
+    operands: ['USER'],
+    options: ['yes'],
+    meaning: 'erase all that a user has stored, for good',
+  },
   { name: 'migrate', operands: [], options: [], meaning: 'bring the database to this version' },
   {
     name: 'message',

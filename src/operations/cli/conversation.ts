@@ -38,7 +38,8 @@ export class Conversation implements ChatEvents {
   async talk(chat: Chat): Promise<number> {
     const { input, output, screen, stopped } = this.#needs
     this.#chat = chat
-    this.#terminal = new ChatTerminal({ input, output, screen, onTyping: (something) => chat.typing(something) })
+    const onTyping = (something: boolean) => chat.typing(something)
+    this.#terminal = new ChatTerminal({ input, output, screen, onTyping, onTooLong: () => this.#tooLong() })
     const stop = () => this.#terminal?.close()
     stopped.addEventListener('abort', stop)
     try {
@@ -99,6 +100,12 @@ export class Conversation implements ChatEvents {
     this.#underWay.add(sending)
     void sending.finally(() => this.#underWay.delete(sending))
     if (this.#underWay.size >= mostUnderWay) await Promise.race(this.#underWay)
+  }
+
+  #tooLong(): void {
+    this.#failed = true
+    const reason = 'the line is longer than 1 MiB'
+    this.#show({ event: 'failed', reason }, `✗ not sent: ${reason}`)
   }
 
   #notSent(messageId: string, text: string, err: unknown): void {
