@@ -226,7 +226,10 @@ describe('a change that one device makes', () => {
     for (const phone of devices) await receiveText(phone, 'number 99.')
     await inStep(server)
     second.received.splice(0)
-    await Promise.all(ids.map((id) => flag(first, first.aor, seen, id)))
+    // Not all at once: that is more than a UDP socket holds, and the phone sends nothing twice.
+    for (let at = 0; at < ids.length; at += 20) {
+      await Promise.all(ids.slice(at, at + 20).map((id) => flag(first, first.aor, seen, id)))
+    }
     await inStep(server)
     const told = second.received.filter(isEvent)
     const known = told.flatMap((message) => changesIn(eventsIn(message)).flatMap((change) => change.ids))

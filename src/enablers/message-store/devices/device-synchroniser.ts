@@ -113,8 +113,9 @@ export class DeviceSynchroniser {
       return
     }
     const devices = this.#needs.devicesOf(owner)
-    // Nearly nobody has such devices, and then nothing is begun.
-    if (!(devices instanceof Promise) && storeDevices(devices).length === 0) return
+    // Nearly nobody has such devices, and then nothing is begun. Where the database is away the turn finds that out.
+    if (devices instanceof Promise) devices.catch(() => {})
+    else if (storeDevices(devices).length === 0) return
     this.#begin(owner, gatherFor)
   }
 
